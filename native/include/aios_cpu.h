@@ -1,0 +1,103 @@
+/*
+ * aios_cpu.h - the CPU as a device: memory, in-order streams on one shared pool of workers, events and copies.
+ *
+ * Streams are drained by the pool's workers, one worker per stream at a time; a kernel spreads its tasks over the
+ * workers that are idle. A stream that waits for an event occupies no worker, so streams never block each other.
+ * Everything named `_async`, and every launcher of aios_kernels.h, only enqueues. When a stream's queue is full
+ * the enqueue waits for room.
+ * An error inside enqueued work sticks to its stream: the following work of that stream is skipped, and every later
+ * synchronize returns it.
+ */
+#ifndef AIOS_CPU_H
+#define AIOS_CPU_H
+
+#include "aios.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What the CPU device is made of. */
+typedef struct aios_cpu_info {
+  char name[128];       /**< Processor name as the machine reports it, zero-terminated. */
+  char isa[32];         /**< Kernel set in use: "avx512", "avx2" or "portable", zero-terminated. */
+  int32_t threads;      /**< Workers of the pool. */
+  int32_t cores;        /**< Processors this process may run on. */
+  int64_t memory_bytes; /**< Physical memory of the machine, in bytes. */
+  int64_t l1_bytes;     /**< First-level data cache of one core, in bytes; 0 when unknown. */
+  int64_t l2_bytes;     /**< Second-level cache of one core, in bytes; 0 when unknown. */
+  int64_t l3_bytes;     /**< Third-level cache, in bytes; 0 when unknown. */
+} aios_cpu_info;
+
+/**
+ * Describes the device. The kernel set is the best one the processor supports, or the one that the environment
+ * variable AIOS_CPU_ISA (avx512, avx2 or portable) named when the library was loaded.
+ * Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is not one of the three or the processor lacks it.
+ */
+AIOS_API aios_status aios_cpu_get_info(aios_cpu_info *info);
+
+/**
+ * Sets the number of workers, 1 to 1024. The default is the number of processors this process may use (affinity mask
+ * and container quota). Waits until all enqueued work has run. Results never depend on the number of workers.
+ */
+AIOS_API aios_status aios_cpu_set_threads(int32_t threads);
+
+/**
+ * Allocates `bytes` (at least 1) bytes of memory aligned to 64 bytes. Large blocks are aligned to 2 MiB and ask the
+ * system for huge pages. The contents are undefined. Fails with AIOS_STATUS_OUT_OF_MEMORY.
+ */
+AIOS_API aios_status aios_cpu_alloc(void **memory, int64_t bytes);
+
+/** Frees a block of `aios_cpu_alloc`; `bytes` is the size it was allocated with. Null is ignored. */
+AIOS_API aios_status aios_cpu_free(void *memory, int64_t bytes);
+
+/** Creates a stream. */
+AIOS_API aios_status aios_cpu_stream_create(aios_stream *stream);
+
+/** Waits for the stream's work, then destroys it. Null is ignored. */
+AIOS_API aios_status aios_cpu_stream_destroy(aios_stream stream);
+
+/** Waits for all work enqueued so far; returns the stream's sticky error, whose text becomes `aios_last_error`. */
+AIOS_API aios_status aios_cpu_stream_synchronize(aios_stream stream);
+
+/** AIOS_STATUS_OK when all enqueued work has run, AIOS_STATUS_NOT_READY otherwise, or the sticky error. Never waits. */
+AIOS_API aios_status aios_cpu_stream_query(aios_stream stream);
+
+/**
+ * Makes the work enqueued from now on wait for what `event` recorded last before this call. An event that was never
+ * recorded is no reason to wait.
+ */
+AIOS_API aios_status aios_cpu_stream_wait_event(aios_stream stream, aios_event event);
+
+/** Creates an event that was never recorded. */
+AIOS_API aios_status aios_cpu_event_create(aios_event *event);
+
+/** Destroys an event; work that waits for it still does. Null is ignored. */
+AIOS_API aios_status aios_cpu_event_destroy(aios_event event);
+
+/** Enqueues the recording of the event: it completes when all earlier work of the stream has run. */
+AIOS_API aios_status aios_cpu_event_record(aios_event event, aios_stream stream);
+
+/** Waits until the last recording has completed; returns at once when there was none. */
+AIOS_API aios_status aios_cpu_event_synchronize(aios_event event);
+
+/** AIOS_STATUS_OK when the last recording has completed or there was none, AIOS_STATUS_NOT_READY otherwise. */
+AIOS_API aios_status aios_cpu_event_query(aios_event event);
+
+/**
+ * Writes the milliseconds between two completed recordings. Fails with AIOS_STATUS_NOT_READY while one is running and
+ * with AIOS_STATUS_INVALID_ARGUMENT when one was never recorded.
+ */
+AIOS_API aios_status aios_cpu_event_elapsed(float *milliseconds, aios_event start, aios_event end);
+
+/** Enqueues a copy of `bytes` bytes between blocks that do not overlap. */
+AIOS_API aios_status aios_cpu_memcpy_async(aios_stream stream, void *destination, const void *source, int64_t bytes);
+
+/** Enqueues the setting of `bytes` bytes to `value` (0 to 255). */
+AIOS_API aios_status aios_cpu_memset_async(aios_stream stream, void *destination, int32_t value, int64_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

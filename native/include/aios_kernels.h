@@ -1,0 +1,392 @@
+/*
+ * aios_kernels.h - THE list of operations: one prototype, formula and shapes per op. Every backend implements it.
+ *
+ * Rules of every launcher
+ *   - It only enqueues on `stream` and returns; outputs may be read after the stream has been synchronized.
+ *   - Pointers are memory of the stream's device. Buffers are dense and row-major unless strides are given, and
+ *     at least as aligned as their element. Buffers do not overlap unless the op says so.
+ *   - Extents, strides and leading dimensions are in elements. An extent of 0 is legal: nothing is written.
+ *   - `dtype` is the element type of all floating-point buffers that have no type of their own in the prototype:
+ *     AIOS_DTYPE_F32 or AIOS_DTYPE_BF16. Arithmetic is in binary32; a bf16 result is rounded to nearest even.
+ *   - Descriptors are read before the launcher returns. Arrays of tensor tables (`aios_adamw_tensor`, ...) are memory
+ *     of the device and must stay unchanged until the launch has run.
+ *   - Scratch memory comes from the caller: `workspace` has at least aios_<op>_workspace_size bytes, 64-byte aligned,
+ *     and may be null when that is 0. A negative size is an error (the negated aios_status).
+ *   - A combination that the provider does not implement returns AIOS_STATUS_UNIMPLEMENTED and enqueues nothing; a bad
+ * argument returns AIOS_STATUS_INVALID_ARGUMENT.
+ *   - The order of every reduction depends on the shapes only: same inputs, same bits, on any number of threads.
+ *   - `accumulate`: 0 overwrites the output, 1 adds to what it holds.
+ */
+#ifndef AIOS_KERNELS_H
+#define AIOS_KERNELS_H
+
+#include "aios.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------- elementwise */
+
+/** Highest rank of an elementwise op. */
+enum { AIOS_MAX_RANK = 8 };
+
+/**
+ * Shape of an elementwise op. Index i of dimension d of a buffer lies `stride[d] * i` elements from its start.
+ * A stride of 0 broadcasts an input; strides may be negative for inputs; output elements must be distinct.
+ */
+typedef struct aios_elementwise_desc {
+  int32_t rank;          /**< Number of dimensions, 0 to AIOS_MAX_RANK. Rank 0 is one element. */
+  aios_dtype dtype;      /**< Element type of all buffers. */
+  int64_t shape[8];      /**< Extents, outermost first. */
+  int64_t out_stride[8]; /**< Strides of the output. */
+  int64_t a_stride[8];   /**< Strides of the first input. */
+  int64_t b_stride[8];   /**< Strides of the second input; ignored by ops with one input. */
+  float alpha;           /**< Factor of AIOS_UNARY_AFFINE. */
+  float beta;            /**< Summand of AIOS_UNARY_AFFINE. */
+} aios_elementwise_desc;
+
+/** Functions of one variable. */
+typedef int32_t aios_unary_op;
+enum {
+  AIOS_UNARY_COPY = 0,       /**< x; moves any strided view into any other. */
+  AIOS_UNARY_AFFINE = 1,     /**< alpha * x + beta */
+  AIOS_UNARY_ABS = 2,        /**< |x|; derivative 0 at 0 */
+  AIOS_UNARY_SQUARE = 3,     /**< x * x */
+  AIOS_UNARY_SQRT = 4,       /**< square root of x */
+  AIOS_UNARY_RSQRT = 5,      /**< 1 / square root of x */
+  AIOS_UNARY_RECIPROCAL = 6, /**< 1 / x */
+  AIOS_UNARY_EXP = 7,        /**< e to the x */
+  AIOS_UNARY_LOG = 8,        /**< natural logarithm of x */
+  AIOS_UNARY_TANH = 9,       /**< hyperbolic tangent of x */
+  AIOS_UNARY_SIGMOID = 10,   /**< 1 / (1 + exp(-x)) */
+  AIOS_UNARY_RELU = 11,      /**< max(x, 0); derivative 0 at 0 */
+  AIOS_UNARY_GELU =
+      12, /**< x * Phi(x) with the exact normal distribution function (Hendrycks & Gimpel, arXiv:1606.08415) */
+  AIOS_UNARY_GELU_TANH = 13, /**< 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), the form GPT-2 uses */
+  AIOS_UNARY_SILU = 14       /**< x * sigmoid(x) (arXiv:1702.03118) */
+};
+
+/** Functions of two variables. */
+typedef int32_t aios_binary_op;
+enum {
+  AIOS_BINARY_ADD = 0,           /**< a + b */
+  AIOS_BINARY_SUB = 1,           /**< a - b */
+  AIOS_BINARY_MUL = 2,           /**< a * b */
+  AIOS_BINARY_DIV = 3,           /**< a / b */
+  AIOS_BINARY_MAXIMUM = 4,       /**< the greater of a and b; NaN when either is */
+  AIOS_BINARY_MINIMUM = 5,       /**< the lesser of a and b; NaN when either is */
+  AIOS_BINARY_GREATER_EQUAL = 6, /**< 1 where a >= b, else 0 */
+  AIOS_BINARY_LESS = 7           /**< 1 where a < b, else 0 */
+};
+
+/** out = op(a), elementwise. `out` may be `a` when their strides are equal. */
+AIOS_API aios_status aios_unary(aios_stream stream, void *out, const void *a, aios_unary_op op,
+                                const aios_elementwise_desc *desc);
+
+/**
+ * da = dout * op'(a), elementwise. In the descriptor out_stride is da's, a_stride a's and b_stride dout's.
+ * `da` may be `dout` when their strides are equal.
+ */
+AIOS_API aios_status aios_unary_backward(aios_stream stream, void *da, const void *dout, const void *a,
+                                         aios_unary_op op, const aios_elementwise_desc *desc);
+
+/** out = op(a, b), elementwise with broadcasting. `out` may be `a` or `b` when their strides are equal. */
+AIOS_API aios_status aios_binary(aios_stream stream, void *out, const void *a, const void *b, aios_binary_op op,
+                                 const aios_elementwise_desc *desc);
+
+/** out[i] = value for i < n. `dtype` may also be AIOS_DTYPE_I32 (value truncated toward zero). */
+AIOS_API aios_status aios_fill(aios_stream stream, void *out, int64_t n, double value, aios_dtype dtype);
+
+/** out[i] = a[i] converted from `a_dtype` to `out_dtype`; each is F32, F16 or BF16. Rounds to nearest even. */
+AIOS_API aios_status aios_cast(aios_stream stream, void *out, const void *a, int64_t n, aios_dtype out_dtype,
+                               aios_dtype a_dtype);
+
+/**
+ * out[r][i] = silu(a[r][i]) * a[r][cols + i]: gate and up projections side by side (SwiGLU, arXiv:2002.05202).
+ * a is [rows][2 cols], out is [rows][cols].
+ */
+AIOS_API aios_status aios_swiglu(aios_stream stream, void *out, const void *a, int64_t rows, int64_t cols,
+                                 aios_dtype dtype);
+
+/** Gradient of `aios_swiglu`: da [rows][2 cols] from dout [rows][cols] and a [rows][2 cols]. */
+AIOS_API aios_status aios_swiglu_backward(aios_stream stream, void *da, const void *dout, const void *a, int64_t rows,
+                                          int64_t cols, aios_dtype dtype);
+
+/**
+ * Inverted dropout (Srivastava et al., 2014): out[i] = u[i] < probability ? 0 : a[i] / (1 - probability).
+ * u[i] = (w >> 8) * 2^-24 where w is word i mod 4 of Philox4x32-10 (Salmon et al., SC 2011) with key
+ * (low, high word of seed) and counter (low, high word of i / 4, low, high word of offset). The gradient is the same
+ * op on dout with the same seed and offset. `out` may be `a`. 0 <= probability < 1.
+ */
+AIOS_API aios_status aios_dropout(aios_stream stream, void *out, const void *a, int64_t n, float probability,
+                                  uint64_t seed, uint64_t offset, aios_dtype dtype);
+
+/* ---------------------------------------------------------------- reductions and indexing */
+
+/** Reductions along one dimension. */
+typedef int32_t aios_reduce_op;
+enum {
+  AIOS_REDUCE_SUM = 0,  /**< sum; 0 when n is 0 */
+  AIOS_REDUCE_MEAN = 1, /**< sum / n; NaN when n is 0 */
+  AIOS_REDUCE_MAX = 2,  /**< greatest; -infinity when n is 0; NaN when any is */
+  AIOS_REDUCE_MIN = 3   /**< least; +infinity when n is 0; NaN when any is */
+};
+
+/** Bytes of workspace of `aios_reduce`. */
+AIOS_API int64_t aios_reduce_workspace_size(int64_t outer, int64_t n, int64_t inner, aios_reduce_op op,
+                                            aios_dtype dtype);
+
+/**
+ * out[o][i] = reduction over r < n of a[o][r][i], for o < outer and i < inner. a is [outer][n][inner], out
+ * [outer][inner]. `accumulate` is for SUM and MEAN only. Sums are kept in enough precision that the error does not
+ * grow with n beyond a few units in the last place of the sum of magnitudes.
+ */
+AIOS_API aios_status aios_reduce(aios_stream stream, void *out, const void *a, void *workspace, int64_t workspace_bytes,
+                                 int64_t outer, int64_t n, int64_t inner, aios_reduce_op op, int32_t accumulate,
+                                 aios_dtype dtype);
+
+/** out[o][i] = index of the first greatest a[o][r][i] over r < n, n >= 1; the first NaN counts as greatest. */
+AIOS_API aios_status aios_argmax(aios_stream stream, int32_t *out, const void *a, int64_t outer, int64_t n,
+                                 int64_t inner, aios_dtype dtype);
+
+/**
+ * out[o][j][i] = a[o][ids[j]][i] for j < count. a is [outer][axis][inner], out [outer][count][inner].
+ * An id outside 0 <= id < axis is an execution error of the stream that names it. Token embedding is outer = 1.
+ */
+AIOS_API aios_status aios_gather(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer,
+                                 int64_t axis, int64_t inner, int64_t count, aios_dtype dtype);
+
+/**
+ * out[o][ids[j]][i] += a[o][j][i] for j = 0, 1, ... count - 1 in that order: the gradient of `aios_gather`.
+ * out is [outer][axis][inner], a [outer][count][inner]. An id out of range is an execution error, as in gather.
+ */
+AIOS_API aios_status aios_scatter_add(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer,
+                                      int64_t axis, int64_t inner, int64_t count, aios_dtype dtype);
+
+/* ---------------------------------------------------------------- matrix multiplication */
+
+/** What `aios_gemm` does to the product before it is stored; flags are combined by OR and applied in this order. */
+typedef int32_t aios_epilogue;
+enum {
+  AIOS_EPILOGUE_NONE = 0,      /**< alpha A B + beta C, nothing else */
+  AIOS_EPILOGUE_BIAS = 1,      /**< adds bias[n] to every row */
+  AIOS_EPILOGUE_GELU_TANH = 2, /**< stores the value to `aux` when that is not null, then applies tanh-GELU */
+  AIOS_EPILOGUE_RESIDUAL = 4   /**< adds residual[m][n] */
+};
+
+/** A (batched) matrix product. Matrices are row-major. */
+typedef struct aios_gemm_desc {
+  int64_t m;              /**< Rows of C. */
+  int64_t n;              /**< Columns of C. */
+  int64_t k;              /**< Length of the sums; with k = 0 the product is 0. */
+  int64_t batch;          /**< Number of products; 1 for a plain one. */
+  int64_t lda;            /**< Row pitch of A as stored: [m][k], or [k][m] when trans_a. */
+  int64_t ldb;            /**< Row pitch of B as stored: [k][n], or [n][k] when trans_b. */
+  int64_t ldc;            /**< Row pitch of C and aux. */
+  int64_t ldr;            /**< Row pitch of the residual. */
+  int64_t stride_a;       /**< From one A of the batch to the next; 0 shares it. */
+  int64_t stride_b;       /**< From one B of the batch to the next; 0 shares it. */
+  int64_t stride_c;       /**< From one C (and aux) of the batch to the next. */
+  int64_t stride_r;       /**< From one residual of the batch to the next; 0 shares it. */
+  int32_t trans_a;        /**< 1 when A is stored transposed. */
+  int32_t trans_b;        /**< 1 when B is stored transposed. */
+  aios_epilogue epilogue; /**< AIOS_EPILOGUE_* flags. */
+  aios_dtype dtype;       /**< Element type of A and B. */
+  aios_dtype out_dtype;   /**< Element type of C, aux, bias and residual: F32, or the dtype of A and B. */
+  float alpha;            /**< Factor of the product. */
+  float beta;             /**< Factor of what C held; with 0, C is not read. */
+} aios_gemm_desc;
+
+/** Bytes of workspace of `aios_gemm`. */
+AIOS_API int64_t aios_gemm_workspace_size(const aios_gemm_desc *desc);
+
+/**
+ * C = epilogue(alpha op(A) op(B) + beta C) for each product of the batch. Sums are in binary32. `residual` may be `c`.
+ * `aux` has the shape of C; it, `bias` and `residual` may be null when the epilogue does not name them.
+ */
+AIOS_API aios_status aios_gemm(aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias,
+                               const void *residual, void *workspace, int64_t workspace_bytes,
+                               const aios_gemm_desc *desc);
+
+/* ---------------------------------------------------------------- normalization */
+
+/**
+ * out[r][c] = (x[r][c] - mean[r]) * rstd[r] * weight[c] + bias[c], with the mean and 1 / sqrt(variance + epsilon) of
+ * each row (biased variance, two-pass; Ba et al., arXiv:1607.06450). `mean` and `rstd` [rows] may be null, `weight`
+ * and `bias` [cols] too (then 1 and 0). `out` may be `x`.
+ */
+AIOS_API aios_status aios_layernorm(aios_stream stream, void *out, float *mean, float *rstd, const void *x,
+                                    const void *weight, const void *bias, int64_t rows, int64_t cols, float epsilon,
+                                    aios_dtype dtype);
+
+/** Bytes of workspace of `aios_layernorm_backward` and `aios_rmsnorm_backward`. */
+AIOS_API int64_t aios_norm_backward_workspace_size(int64_t rows, int64_t cols, aios_dtype dtype);
+
+/**
+ * Gradient of `aios_layernorm`. `dweight` and `dbias` may be null; `weight` may be null (then 1). `accumulate_dx`
+ * concerns dx; `accumulate_params` dweight and dbias.
+ */
+AIOS_API aios_status aios_layernorm_backward(aios_stream stream, void *dx, void *dweight, void *dbias, const void *dout,
+                                             const void *x, const void *weight, const float *mean, const float *rstd,
+                                             void *workspace, int64_t workspace_bytes, int64_t rows, int64_t cols,
+                                             int32_t accumulate_dx, int32_t accumulate_params, aios_dtype dtype);
+
+/**
+ * out[r][c] = x[r][c] * rstd[r] * weight[c] with rstd = 1 / sqrt(mean of squares + epsilon) of each row (Zhang &
+ * Sennrich, arXiv:1910.07467). `rstd` [rows] and `weight` [cols] may be null (then weight is 1). `out` may be `x`.
+ */
+AIOS_API aios_status aios_rmsnorm(aios_stream stream, void *out, float *rstd, const void *x, const void *weight,
+                                  int64_t rows, int64_t cols, float epsilon, aios_dtype dtype);
+
+/** Gradient of `aios_rmsnorm`. `dweight` and `weight` may be null. */
+AIOS_API aios_status aios_rmsnorm_backward(aios_stream stream, void *dx, void *dweight, const void *dout, const void *x,
+                                           const void *weight, const float *rstd, void *workspace,
+                                           int64_t workspace_bytes, int64_t rows, int64_t cols, int32_t accumulate_dx,
+                                           int32_t accumulate_params, aios_dtype dtype);
+
+/* ---------------------------------------------------------------- attention */
+
+/** Multi-head attention; query heads are shared out evenly over the key-value heads (grouped-query attention). */
+typedef struct aios_attention_desc {
+  int64_t batch;         /**< Sequences. */
+  int64_t heads;         /**< Query heads; a multiple of kv_heads. */
+  int64_t kv_heads;      /**< Key and value heads. */
+  int64_t q_len;         /**< Queries of a sequence. */
+  int64_t kv_len;        /**< Keys of a sequence. */
+  int64_t head_dim;      /**< Elements of one head, 1 to 256; they are contiguous. */
+  int64_t q_stride[3];   /**< Strides of q and dq over (batch, head, position). */
+  int64_t k_stride[3];   /**< Strides of k and dk over (batch, kv head, position). */
+  int64_t v_stride[3];   /**< Strides of v and dv over (batch, kv head, position). */
+  int64_t out_stride[3]; /**< Strides of out and dout over (batch, head, position). */
+  float scale;           /**< Factor of the scores, usually 1 / sqrt(head_dim). */
+  int32_t causal;        /**< 1: query i sees keys j <= i + kv_len - q_len. Needs kv_len >= q_len. */
+  aios_dtype dtype;      /**< Element type of q, k, v, out and their gradients. */
+} aios_attention_desc;
+
+/** Bytes of workspace of `aios_attention`. */
+AIOS_API int64_t aios_attention_workspace_size(const aios_attention_desc *desc);
+
+/**
+ * out = softmax(scale q k^T + mask) v by online softmax over tiles, never holding a q_len x kv_len matrix (Dao et al.,
+ * arXiv:2205.14135). `lse` f32 [batch][heads][q_len] receives the log of each row's sum of exponentials and may be
+ * null.
+ */
+AIOS_API aios_status aios_attention(aios_stream stream, void *out, float *lse, const void *q, const void *k,
+                                    const void *v, void *workspace, int64_t workspace_bytes,
+                                    const aios_attention_desc *desc);
+
+/** Bytes of workspace of `aios_attention_backward`. */
+AIOS_API int64_t aios_attention_backward_workspace_size(const aios_attention_desc *desc);
+
+/** Gradient of `aios_attention`; dq, dk and dv are overwritten. Deterministic; memory stays linear in the lengths. */
+AIOS_API aios_status aios_attention_backward(aios_stream stream, void *dq, void *dk, void *dv, const void *dout,
+                                             const void *out, const float *lse, const void *q, const void *k,
+                                             const void *v, void *workspace, int64_t workspace_bytes,
+                                             const aios_attention_desc *desc);
+
+/**
+ * Rotary position embedding (Su et al., arXiv:2104.09864): rotates each pair of x [batch][length][heads][head_dim] by
+ * position * theta^(-2 p / head_dim) for pair p. Pairs are (p, p + head_dim / 2), or (2 p, 2 p + 1) when `interleaved`.
+ * The position of row t is positions[t], or t when `positions` is null. `inverse` rotates backward: the gradient.
+ * head_dim is even. `out` may be `x`.
+ */
+AIOS_API aios_status aios_rope(aios_stream stream, void *out, const void *x, const int32_t *positions, int64_t batch,
+                               int64_t length, int64_t heads, int64_t head_dim, float theta, int32_t interleaved,
+                               int32_t inverse, aios_dtype dtype);
+
+/* ---------------------------------------------------------------- softmax and loss */
+
+/** out[r][c] = exp(a[r][c] - max_r) / sum_r over each row of [rows][cols]. `out` may be `a`. */
+AIOS_API aios_status aios_softmax(aios_stream stream, void *out, const void *a, int64_t rows, int64_t cols,
+                                  aios_dtype dtype);
+
+/** da = out * (dout - sum over the row of out * dout). `da` may be `dout`. */
+AIOS_API aios_status aios_softmax_backward(aios_stream stream, void *da, const void *dout, const void *out,
+                                           int64_t rows, int64_t cols, aios_dtype dtype);
+
+/** Bytes of workspace of `aios_cross_entropy`. */
+AIOS_API int64_t aios_cross_entropy_workspace_size(int64_t rows, int64_t classes, aios_dtype dtype);
+
+/**
+ * loss[0] = mean over the rows with target >= 0 of lse[r] - logits[r][targets[r]], loss[1] = the number of those rows;
+ * lse[r] = log of the row's sum of exponentials. logits are [rows][classes] with row pitch ld. A negative target
+ * leaves its row out; one >= classes is an execution error of the stream that names it. No rows: loss[0] is NaN.
+ */
+AIOS_API aios_status aios_cross_entropy(aios_stream stream, float *loss, float *lse, const void *logits,
+                                        const int32_t *targets, void *workspace, int64_t workspace_bytes, int64_t rows,
+                                        int64_t classes, int64_t ld, aios_dtype dtype);
+
+/**
+ * dlogits[r][c] = (exp(logits[r][c] - lse[r]) - [c = targets[r]]) * dloss[0] / loss[1], 0 in rows left out.
+ * `dloss` is one float of the device. `dlogits` may be `logits` and has the same row pitch.
+ */
+AIOS_API aios_status aios_cross_entropy_backward(aios_stream stream, void *dlogits, const float *dloss,
+                                                 const float *loss, const float *lse, const void *logits,
+                                                 const int32_t *targets, int64_t rows, int64_t classes, int64_t ld,
+                                                 aios_dtype dtype);
+
+/* ---------------------------------------------------------------- optimizers */
+
+/** One gradient of `aios_global_norm`. */
+typedef struct aios_norm_tensor {
+  const void *data; /**< n elements. */
+  int64_t n;        /**< Number of elements. */
+  aios_dtype dtype; /**< F32 or BF16. */
+} aios_norm_tensor;
+
+/**
+ * Bytes of workspace of `aios_global_norm` for tensors with `total` elements altogether.
+ */
+AIOS_API int64_t aios_global_norm_workspace_size(int64_t count, int64_t total);
+
+/**
+ * out[0] = sqrt of the sum of squares of all elements of all tensors, out[1] = min(1, max_norm / (out[0] + 1e-6)):
+ * the factor that clips to max_norm (Pascanu et al., arXiv:1211.5063); 1 when max_norm <= 0. `total` is the sum of n.
+ */
+AIOS_API aios_status aios_global_norm(aios_stream stream, float *out, const aios_norm_tensor *tensors, void *workspace,
+                                      int64_t workspace_bytes, int64_t count, int64_t total, double max_norm);
+
+/** One parameter of `aios_adamw`. */
+typedef struct aios_adamw_tensor {
+  void *param;         /**< n elements, updated. */
+  const void *grad;    /**< n elements. */
+  float *m;            /**< First moments, updated. */
+  float *v;            /**< Second moments, updated. */
+  int64_t n;           /**< Number of elements. */
+  double weight_decay; /**< Decoupled weight decay of this parameter. */
+  aios_dtype dtype;    /**< Element type of param and grad. */
+} aios_adamw_tensor;
+
+/**
+ * AdamW (Loshchilov & Hutter, arXiv:1711.05101) on all tensors in one launch, for step t = 1, 2, ...:
+ * g = grad * grad_scale[0]; p *= 1 - lr * weight_decay; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
+ * p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
+ * Scalars that depend on t are computed in binary64. `grad_scale` is one float of the device or null for 1.
+ */
+AIOS_API aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, const float *grad_scale,
+                                int64_t count, int64_t step, double lr, double beta1, double beta2, double epsilon);
+
+/** One parameter of `aios_sgd`. */
+typedef struct aios_sgd_tensor {
+  void *param;         /**< n elements, updated. */
+  const void *grad;    /**< n elements. */
+  float *velocity;     /**< n elements, updated; null without momentum. */
+  int64_t n;           /**< Number of elements. */
+  double weight_decay; /**< L2 coefficient, added to the gradient. */
+  aios_dtype dtype;    /**< Element type of param and grad. */
+} aios_sgd_tensor;
+
+/**
+ * Stochastic gradient descent with momentum on all tensors in one launch, for step t = 1, 2, ...:
+ * g = grad * grad_scale[0] + weight_decay * p; u = g at t = 1, else momentum * u + g; p -= lr * u (or lr * g without
+ * velocity). `grad_scale` is one float of the device or null for 1.
+ */
+AIOS_API aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale,
+                              int64_t count, int64_t step, double lr, double momentum);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
