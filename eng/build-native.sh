@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Configures (once) and builds the native libraries of one CMake preset: build-native.sh release|debug|asan|tsan.
+# Prints nothing when all is well; names what is missing, and how to install it, before anything else fails.
+set -euo pipefail
+preset=${1:?usage: build-native.sh release|debug|asan|tsan}
+cd "$(dirname "$0")/.."
+
+need() { # command, Debian package
+  command -v "$1" >/dev/null || { echo "error: $1 was not found; install it with: apt-get install $2" >&2; exit 1; }
+}
+need cmake cmake
+command -v "${CXX:-c++}" >/dev/null || { echo "error: no C++ compiler was found; install one with: apt-get install g++" >&2; exit 1; }
+command -v ninja >/dev/null || command -v make >/dev/null ||
+  { echo "error: neither ninja nor make was found; install one with: apt-get install ninja-build" >&2; exit 1; }
+
+# Two projects of one solution may ask for the same build at the same time.
+mkdir -p "build/$preset"
+exec 9>"build/$preset/.lock"
+flock 9
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if [ ! -f "build/$preset/CMakeCache.txt" ]; then
+  generator=(); command -v ninja >/dev/null && generator=(-G Ninja)
+  cmake --preset "$preset" "${generator[@]}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+fi
+cmake --build "build/$preset" --parallel "$(nproc)" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
