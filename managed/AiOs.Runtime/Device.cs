@@ -1,0 +1,179 @@
+using System.Runtime.CompilerServices;
+using AiOs.Interop;
+
+namespace AiOs.Runtime;
+
+/// <summary>
+/// An opened device: its kernels, its memory and its streams. Dispose it after everything made from it; what is still
+/// allocated then is reported as a leak and given back all the same. Safe for use by several threads.
+/// </summary>
+public sealed class Device : IDisposable
+{
+    private readonly DeviceOptions _options;
+    private readonly List<Stream> _streams = [];
+    private readonly Lock _gate = new();
+    private volatile bool _disposed;
+
+    private Device(string name, DeviceDriver driver, DeviceOptions options)
+    {
+        Name = name;
+        Driver = driver;
+        _options = options;
+        Memory = new CachingAllocator(this, options);
+    }
+
+    /// <summary>Name of the backend, such as "cpu".</summary>
+    public string Name { get; }
+
+    /// <summary>What the device is made of.</summary>
+    public DeviceInfo Info => Driver.Info;
+
+    /// <summary>The operations of aios_kernels.h as this device implements them.</summary>
+    public KernelTable Kernels => Driver.Kernels;
+
+    /// <summary>The device's memory.</summary>
+    public CachingAllocator Memory { get; }
+
+    /// <summary>True once <see cref="Dispose"/> was called.</summary>
+    public bool IsDisposed => _disposed;
+
+    internal DeviceDriver Driver { get; }
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="name">Name of the backend; see <see cref="Backends.Names"/>.</param>
+    /// <param name="options">How to open it; null for the defaults.</param>
+    /// <returns>The device; dispose it last.</returns>
+    /// <exception cref="BackendException">
+    /// There is no such backend or it cannot be used here; the message says why and what to do.
+    /// </exception>
+    public static Device Open(string name = "cpu", DeviceOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        options ??= new DeviceOptions();
+        return new Device(name, Backends.Open(name, options), options);
+    }
+
+    /// <summary>Creates an in-order stream of work.</summary>
+    /// <exception cref="BackendException">The provider failed.</exception>
+    public Stream CreateStream()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Check(Driver.CreateStream(out aios_stream handle), "stream_create");
+        var stream = new Stream(this, handle, Memory.AddPool());
+        Memory.BindPool(stream.Pool, stream);
+        lock (_gate)
+        {
+            _streams.Add(stream);
+        }
+
+        return stream;
+    }
+
+    /// <summary>Creates an event that was never recorded.</summary>
+    /// <exception cref="BackendException">The provider failed.</exception>
+    public Event CreateEvent()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Check(Driver.CreateEvent(out aios_event handle), "event_create");
+        return new Event(this, handle);
+    }
+
+    /// <summary>Allocates device memory; the contents are undefined.</summary>
+    /// <typeparam name="T">Element type.</typeparam>
+    /// <param name="length">Number of elements.</param>
+    /// <param name="stream">The stream that uses the memory; its order decides when freed memory is used again.</param>
+    /// <exception cref="DeviceOutOfMemoryException">The device has no memory left.</exception>
+    public DeviceMemory<T> Allocate<T>(long length, Stream stream)
+        where T : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        long bytes = checked(length * Unsafe.SizeOf<T>());
+        return new DeviceMemory<T>(stream, Memory.Allocate(bytes, stream), length);
+    }
+
+    /// <summary>Allocates host memory that copies run from and to without staging; the contents are undefined.</summary>
+    /// <typeparam name="T">Element type.</typeparam>
+    /// <param name="length">Number of elements.</param>
+    /// <exception cref="DeviceOutOfMemoryException">The machine has no memory left.</exception>
+    public PinnedMemory<T> AllocatePinned<T>(int length)
+        where T : unmanaged
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new PinnedMemory<T>(this, length);
+    }
+
+    /// <summary>Waits for the work of all streams.</summary>
+    /// <exception cref="BackendException">Work of a stream failed.</exception>
+    public void Synchronize()
+    {
+        foreach (Stream stream in Streams())
+        {
+            stream.Synchronize();
+        }
+    }
+
+    /// <summary>
+    /// Waits for the work of all streams, frees blocks left over by finalisers, reports what is still allocated
+    /// (see <see cref="DeviceOptions.OnLeak"/>) and gives all memory and streams back. Never throws for failed work.
+    /// </summary>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        LeakReport leaks = Memory.Leaks();
+        foreach (Stream stream in Streams())
+        {
+            stream.Dispose();
+        }
+
+        _disposed = true;
+        Memory.Close();
+        if (leaks.Blocks.Count > 0)
+        {
+            if (_options.OnLeak is { } report)
+            {
+                report(leaks);
+            }
+            else if (_options.TrackAllocations)
+            {
+                Console.Error.WriteLine(leaks);
+            }
+        }
+    }
+
+    /// <summary>Turns a failed status into an exception that carries the provider's own words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Check(aios_status status, string call)
+    {
+        if (status != aios_status.Ok)
+        {
+            Throw(status, call);
+        }
+    }
+
+    internal void Forget(Stream stream)
+    {
+        lock (_gate)
+        {
+            _streams.Remove(stream);
+        }
+    }
+
+    private Stream[] Streams()
+    {
+        lock (_gate)
+        {
+            return [.. _streams];
+        }
+    }
+
+    private void Throw(aios_status status, string call)
+    {
+        string problem = Driver.LastError;
+        throw new BackendException(status, call, problem.Length == 0 ? $"{call} failed with status {status}" : $"{call}: {problem} ({status})");
+    }
+}

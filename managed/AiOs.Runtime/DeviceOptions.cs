@@ -1,0 +1,23 @@
+namespace AiOs.Runtime;
+
+/// <summary>How a device is opened.</summary>
+public sealed record DeviceOptions
+{
+    /// <summary>Workers that run kernels, 1 to 1024; null leaves the provider's choice (CPU backend only).</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>
+    /// Records the stack of every allocation, so that leaks and out-of-memory errors name their call sites. Costs
+    /// microseconds and managed memory per allocation. On by default when the environment has AIOS_LEAK_STACKS=1.
+    /// </summary>
+    public bool TrackAllocations { get; init; } = Environment.GetEnvironmentVariable("AIOS_LEAK_STACKS") == "1";
+
+    /// <summary>Upper limit of the memory reserved from the device, in bytes; null for none.</summary>
+    public long? MemoryLimitBytes { get; init; }
+
+    /// <summary>
+    /// Receives the report when the device is disposed while blocks are still allocated. The default writes it to the
+    /// standard error when <see cref="TrackAllocations"/> is on and is silent otherwise.
+    /// </summary>
+    public Action<LeakReport>? OnLeak { get; init; }
+}

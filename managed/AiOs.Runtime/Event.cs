@@ -1,0 +1,82 @@
+using AiOs.Interop;
+
+namespace AiOs.Runtime;
+
+/// <summary>A point in a stream's order that other streams and the host can wait for.</summary>
+public sealed class Event : IDisposable
+{
+    private aios_event _handle;
+
+    internal Event(Device device, aios_event handle)
+    {
+        Device = device;
+        _handle = handle;
+    }
+
+    /// <summary>Leaves the native event to the device: a finaliser never calls the driver.</summary>
+    ~Event()
+    {
+        if (_handle.Value != default)
+        {
+            Device.Memory.Abandon(new AbandonedResource(AbandonedKind.Event, (nint)_handle.Value));
+        }
+    }
+
+    /// <summary>The device of the event.</summary>
+    public Device Device { get; }
+
+    /// <summary>The native handle.</summary>
+    /// <exception cref="ObjectDisposedException">The event was disposed.</exception>
+    public aios_event Handle
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_handle.Value == default || Device.IsDisposed, this);
+            return _handle;
+        }
+    }
+
+    /// <summary>True when the last recording has completed, or there was none. Never waits.</summary>
+    public bool IsComplete
+    {
+        get
+        {
+            aios_status status = Device.Driver.Query(Handle);
+            if (status == aios_status.NotReady)
+            {
+                return false;
+            }
+
+            Device.Check(status, "event_query");
+            return true;
+        }
+    }
+
+    /// <summary>Time between two completed recordings.</summary>
+    /// <param name="start">The earlier event.</param>
+    /// <param name="end">The later event.</param>
+    /// <returns>Milliseconds.</returns>
+    /// <exception cref="BackendException">One is still running or was never recorded.</exception>
+    public static float ElapsedMilliseconds(Event start, Event end)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        ArgumentNullException.ThrowIfNull(end);
+        start.Device.Check(start.Device.Driver.Elapsed(start.Handle, end.Handle, out float milliseconds), "event_elapsed");
+        return milliseconds;
+    }
+
+    /// <summary>Waits until the last recording has completed; returns at once when there was none.</summary>
+    public void Synchronize() => Device.Check(Device.Driver.Synchronize(Handle), "event_synchronize");
+
+    /// <summary>Destroys the event; work that waits for it still does.</summary>
+    public void Dispose()
+    {
+        if (_handle.Value != default && !Device.IsDisposed)
+        {
+            _ = Device.Driver.DestroyEvent(_handle);
+        }
+
+        _handle = default;
+        GC.SuppressFinalize(this);
+    }
+}

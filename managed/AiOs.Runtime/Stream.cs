@@ -1,0 +1,162 @@
+using System.Runtime.CompilerServices;
+using AiOs.Interop;
+
+namespace AiOs.Runtime;
+
+/// <summary>
+/// An in-order queue of work of a device. Work of one stream runs in the order it was enqueued; work of different
+/// streams runs at the same time unless events order it. An error inside enqueued work sticks: the stream skips what
+/// follows, and every later <see cref="Synchronize"/> throws it again.
+/// </summary>
+public sealed class Stream : IDisposable
+{
+    private aios_stream _handle;
+
+    internal Stream(Device device, aios_stream handle, int pool)
+    {
+        Device = device;
+        _handle = handle;
+        Pool = pool;
+    }
+
+    /// <summary>The device that runs the work.</summary>
+    public Device Device { get; }
+
+    /// <summary>The native handle that launchers take.</summary>
+    /// <exception cref="ObjectDisposedException">The stream was disposed.</exception>
+    public aios_stream Handle
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
+            return _handle;
+        }
+    }
+
+    /// <summary>True when all enqueued work has run. Never waits.</summary>
+    /// <exception cref="BackendException">Enqueued work failed.</exception>
+    public bool IsIdle
+    {
+        get
+        {
+            aios_status status = Device.Driver.Query(Handle);
+            if (status == aios_status.NotReady)
+            {
+                return false;
+            }
+
+            Check(status, "stream_query");
+            return true;
+        }
+    }
+
+    internal bool IsDisposed => _handle.Value == default;
+
+    /// <summary>The allocator's pool of this stream.</summary>
+    internal int Pool { get; private set; }
+
+    /// <summary>True when nothing that was enqueued is still to run, failed or not. Never throws.</summary>
+    internal bool IsDrained => IsDisposed || Device.Driver.Query(_handle) != aios_status.NotReady;
+
+    /// <summary>Waits for all work enqueued so far.</summary>
+    /// <exception cref="BackendException">Enqueued work failed; the error names the work and the reason.</exception>
+    public void Synchronize() => Check(Device.Driver.Synchronize(Handle), "stream_synchronize");
+
+    /// <summary>Makes the work enqueued from now on wait for what <paramref name="recorded"/> recorded last.</summary>
+    /// <param name="recorded">The event; one that was never recorded is no reason to wait.</param>
+    public void WaitFor(Event recorded)
+    {
+        ArgumentNullException.ThrowIfNull(recorded);
+        Check(Device.Driver.Wait(Handle, recorded.Handle), "stream_wait_event");
+    }
+
+    /// <summary>Enqueues the recording of an event: it completes when all work enqueued before has run.</summary>
+    /// <param name="recorded">The event.</param>
+    public void Record(Event recorded)
+    {
+        ArgumentNullException.ThrowIfNull(recorded);
+        Check(Device.Driver.Record(recorded.Handle, Handle), "event_record");
+    }
+
+    /// <summary>Enqueues a copy between blocks that do not overlap. Returns before it has run.</summary>
+    /// <param name="destination">Address of device or pinned memory.</param>
+    /// <param name="source">Address of device or pinned memory.</param>
+    /// <param name="bytes">How much to copy.</param>
+    public void Copy(nint destination, nint source, long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (bytes > 0)
+        {
+            Check(Device.Driver.Copy(Handle, destination, source, bytes), "memcpy_async");
+        }
+    }
+
+    /// <summary>Enqueues setting every byte of a block. Returns before it has run.</summary>
+    /// <param name="destination">Address of device memory.</param>
+    /// <param name="value">The value of each byte.</param>
+    /// <param name="bytes">How much to set.</param>
+    public void Fill(nint destination, byte value, long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (bytes > 0)
+        {
+            Check(Device.Driver.Fill(Handle, destination, value, bytes), "memset_async");
+        }
+    }
+
+    /// <summary>
+    /// Copies host memory to the device and waits until the source may change again. <paramref name="source"/> may be
+    /// any memory; from <see cref="PinnedMemory{T}"/> the overloads that take it do not wait.
+    /// </summary>
+    /// <param name="destination">Address of device memory with room for the source.</param>
+    /// <param name="source">What to copy.</param>
+    /// <typeparam name="T">Element type.</typeparam>
+    public unsafe void CopyFromHost<T>(nint destination, ReadOnlySpan<T> source)
+        where T : unmanaged
+    {
+        fixed (T* pointer = source)
+        {
+            Copy(destination, (nint)pointer, (long)source.Length * sizeof(T));
+            Synchronize();
+        }
+    }
+
+    /// <summary>Copies device memory to the host after all work enqueued so far, and waits for it.</summary>
+    /// <param name="destination">Receives the values; may be any memory.</param>
+    /// <param name="source">Address of device memory with at least as many elements.</param>
+    /// <typeparam name="T">Element type.</typeparam>
+    public unsafe void CopyToHost<T>(Span<T> destination, nint source)
+        where T : unmanaged
+    {
+        fixed (T* pointer = destination)
+        {
+            Copy((nint)pointer, source, (long)destination.Length * sizeof(T));
+            Synchronize();
+        }
+    }
+
+    /// <summary>Throws when a call did not succeed.</summary>
+    /// <param name="status">What the call returned.</param>
+    /// <param name="call">Its name, such as <c>aios_gemm</c>.</param>
+    /// <exception cref="BackendException">The status is not OK; the message has the provider's own words.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Check(aios_status status, string call) => Device.Check(status, call);
+
+    /// <summary>Waits for the stream's work, then destroys it. Failed work does not make this throw.</summary>
+    public void Dispose()
+    {
+        if (IsDisposed)
+        {
+            return;
+        }
+
+        aios_stream handle = _handle;
+        _ = Device.Driver.Synchronize(handle);
+        _handle = default;
+        Device.Memory.RetirePool(Pool);
+        Pool = CachingAllocator.RetiredPool;
+        Device.Forget(this);
+        _ = Device.Driver.DestroyStream(handle);
+    }
+}
