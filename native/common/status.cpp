@@ -1,0 +1,70 @@
+#include "status.h"
+
+#include <cstdio>
+
+#if __has_include("../cpu/generated/header_hash.g.h")
+#include "../cpu/generated/header_hash.g.h"
+#else
+#define AIOS_HEADER_HASH ""
+#endif
+
+namespace aios {
+namespace {
+
+thread_local char last_error[kErrorCapacity];
+
+} // namespace
+
+void format_line(char *text, int capacity, const char *format, va_list arguments) {
+  if (std::vsnprintf(text, static_cast<size_t>(capacity), format, arguments) < 0)
+    text[0] = '\0';
+  for (char *c = text; *c != '\0'; ++c)
+    if (*c == '\n' || *c == '\r')
+      *c = ' ';
+}
+
+aios_status fail(aios_status status, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  format_line(last_error, kErrorCapacity, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+} // namespace aios
+
+extern "C" {
+
+int32_t aios_abi_version(void) {
+  return AIOS_ABI_VERSION;
+}
+
+const char *aios_header_hash(void) {
+  return AIOS_HEADER_HASH;
+}
+
+const char *aios_last_error(void) {
+  return aios::last_error;
+}
+
+const char *aios_status_name(aios_status status) {
+  switch (status) {
+  case AIOS_STATUS_OK:
+    return "AIOS_STATUS_OK";
+  case AIOS_STATUS_INVALID_ARGUMENT:
+    return "AIOS_STATUS_INVALID_ARGUMENT";
+  case AIOS_STATUS_UNIMPLEMENTED:
+    return "AIOS_STATUS_UNIMPLEMENTED";
+  case AIOS_STATUS_OUT_OF_MEMORY:
+    return "AIOS_STATUS_OUT_OF_MEMORY";
+  case AIOS_STATUS_NOT_READY:
+    return "AIOS_STATUS_NOT_READY";
+  case AIOS_STATUS_EXECUTION_FAILED:
+    return "AIOS_STATUS_EXECUTION_FAILED";
+  case AIOS_STATUS_INTERNAL:
+    return "AIOS_STATUS_INTERNAL";
+  default:
+    return "unknown status";
+  }
+}
+}

@@ -1,0 +1,125 @@
+// Memory of the CPU device: blocks, copies and fills, and the description of the device itself.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "aios_cpu.h"
+#include "isa.h"
+#include "launch.h"
+#include "topology.h"
+
+using aios::enqueue;
+using aios::fail;
+
+namespace {
+
+constexpr int64_t kHugePage = int64_t{2} << 20;
+constexpr int64_t kAlignment = 64;
+
+// A share of a copy: long enough that handing it out costs nothing, short enough for two workers to end together.
+constexpr int64_t kCopyShare = 512 << 10;
+
+int64_t mapped_bytes(int64_t bytes) {
+  return (bytes + kHugePage - 1) / kHugePage * kHugePage;
+}
+
+/// A mapping that starts at a huge page, so that first touch costs one fault per 2 MiB instead of 512.
+void *map_huge(int64_t bytes) {
+  const size_t size = static_cast<size_t>(mapped_bytes(bytes));
+  void *memory = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return nullptr;
+  const uintptr_t start = reinterpret_cast<uintptr_t>(memory);
+  const uintptr_t aligned = (start + kHugePage - 1) / kHugePage * kHugePage;
+  if (aligned != start)
+    munmap(memory, aligned - start);
+  if (const uintptr_t rest = start + kHugePage - aligned; rest != 0)
+    munmap(reinterpret_cast<void *>(aligned + size), rest);
+  madvise(reinterpret_cast<void *>(aligned), size, MADV_HUGEPAGE);
+  return reinterpret_cast<void *>(aligned);
+}
+
+/// Calls f(first, count) for each share of `bytes`.
+template <class F> void for_shares(aios::Team &team, int64_t bytes, const F &f) {
+  team.parallel_for((bytes + kCopyShare - 1) / kCopyShare, [&](int64_t share, int) {
+    const int64_t first = share * kCopyShare;
+    f(first, static_cast<size_t>(std::min(kCopyShare, bytes - first)));
+  });
+}
+
+} // namespace
+
+extern "C" {
+
+aios_status aios_cpu_alloc(void **memory, int64_t bytes) {
+  if (memory == nullptr || bytes < 1)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "cannot allocate %lld bytes; ask for at least 1",
+                static_cast<long long>(bytes));
+  // Rounding up must not overflow, and no machine has half the address space.
+  if (bytes > INT64_MAX / 2)
+    *memory = nullptr;
+  else if (bytes >= kHugePage)
+    *memory = map_huge(bytes);
+  else
+    *memory = std::aligned_alloc(kAlignment, static_cast<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment));
+  if (*memory == nullptr)
+    return fail(AIOS_STATUS_OUT_OF_MEMORY, "the system has no block of %lld bytes", static_cast<long long>(bytes));
+  return AIOS_STATUS_OK;
+}
+
+aios_status aios_cpu_free(void *memory, int64_t bytes) {
+  if (memory == nullptr)
+    return AIOS_STATUS_OK;
+  if (bytes < 1)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "bytes is %lld; give the size of the allocation",
+                static_cast<long long>(bytes));
+  if (bytes >= kHugePage)
+    munmap(memory, static_cast<size_t>(mapped_bytes(bytes)));
+  else
+    std::free(memory);
+  return AIOS_STATUS_OK;
+}
+
+aios_status aios_cpu_memcpy_async(aios_stream stream, void *destination, const void *source, int64_t bytes) {
+  if (bytes < 0 || (bytes > 0 && (destination == nullptr || source == nullptr)))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "memcpy of %lld bytes from %p to %p", static_cast<long long>(bytes),
+                source, destination);
+  return enqueue(stream, [=](aios::Team &team) {
+    for_shares(team, bytes, [=](int64_t first, size_t count) {
+      std::memcpy(static_cast<char *>(destination) + first, static_cast<const char *>(source) + first, count);
+    });
+  });
+}
+
+aios_status aios_cpu_memset_async(aios_stream stream, void *destination, int32_t value, int64_t bytes) {
+  if (bytes < 0 || (bytes > 0 && destination == nullptr) || value < 0 || value > 255)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "memset of %lld bytes at %p to %d", static_cast<long long>(bytes),
+                destination, value);
+  return enqueue(stream, [=](aios::Team &team) {
+    for_shares(team, bytes, [=](int64_t first, size_t count) {
+      std::memset(static_cast<char *>(destination) + first, value, count);
+    });
+  });
+}
+
+aios_status aios_cpu_get_info(aios_cpu_info *info) {
+  if (info == nullptr)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "info is null");
+  if (const char *problem = aios::cpu::isa_problem())
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s", problem);
+  std::memset(info, 0, sizeof *info);
+  aios::cpu::processor_name(info->name, sizeof info->name);
+  std::snprintf(info->isa, sizeof info->isa, "%s", aios::cpu::isa_name(aios::cpu::active_isa()));
+  info->threads = aios::pool_threads();
+  info->cores = aios::cpu::affinity_cores();
+  info->memory_bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  info->l1_bytes = aios::cpu::cache_bytes(1);
+  info->l2_bytes = aios::cpu::cache_bytes(2);
+  info->l3_bytes = aios::cpu::cache_bytes(3);
+  return AIOS_STATUS_OK;
+}
+}

@@ -1,0 +1,144 @@
+#include "topology.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <sched.h>
+#include <unistd.h>
+
+namespace aios::cpu {
+namespace {
+
+/// Reads the first line of a small file; false when there is none.
+bool read_line(const char *path, char *line, int capacity) {
+  FILE *file = std::fopen(path, "re");
+  if (file == nullptr)
+    return false;
+  const bool read = std::fgets(line, capacity, file) != nullptr;
+  std::fclose(file);
+  return read;
+}
+
+constexpr double kUnlimited = 1e9;
+
+/// Processors that one control group directory allows; `v1` chooses the names of its files.
+double group_quota(const char *directory, bool v1) {
+  char path[1200], line[128];
+  double quota = 0, period = 0;
+  if (v1) {
+    std::snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", directory);
+    if (!read_line(path, line, sizeof line) || (quota = std::atof(line)) <= 0)
+      return kUnlimited;
+    std::snprintf(path, sizeof path, "%s/cpu.cfs_period_us", directory);
+    if (!read_line(path, line, sizeof line) || (period = std::atof(line)) <= 0)
+      return kUnlimited;
+    return quota / period;
+  }
+  std::snprintf(path, sizeof path, "%s/cpu.max", directory);
+  if (!read_line(path, line, sizeof line) || std::sscanf(line, "%lf %lf", &quota, &period) != 2 || period <= 0)
+    return kUnlimited; // "max 100000", or the root group, which has no such file
+  return quota / period;
+}
+
+/// The lowest quota from `group` up to the root of the hierarchy: a parent limits all its children.
+double hierarchy_quota(const char *root, const char *group, bool v1) {
+  char directory[1024];
+  std::snprintf(directory, sizeof directory, "%s%s", root, group);
+  double quota = kUnlimited;
+  for (;;) {
+    quota = std::min(quota, group_quota(directory, v1));
+    char *slash = std::strrchr(directory, '/');
+    if (slash == nullptr || static_cast<size_t>(slash - directory) < std::strlen(root))
+      return std::min(quota, group_quota(root, v1));
+    *slash = '\0';
+  }
+}
+
+double container_quota() {
+  FILE *file = std::fopen("/proc/self/cgroup", "re");
+  if (file == nullptr)
+    return kUnlimited;
+  double quota = kUnlimited;
+  char line[1024];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    // hierarchy:controllers:path, where v2 has hierarchy 0 and no controllers.
+    line[std::strcspn(line, "\n")] = '\0';
+    char *controllers = std::strchr(line, ':');
+    char *path = controllers == nullptr ? nullptr : std::strchr(controllers + 1, ':');
+    if (path == nullptr)
+      continue;
+    *path++ = '\0';
+    ++controllers;
+    if (controllers[0] == '\0') {
+      quota = std::min(quota, hierarchy_quota("/sys/fs/cgroup", path, false));
+    } else if (std::strcmp(controllers, "cpu") == 0 || std::strncmp(controllers, "cpu,", 4) == 0 ||
+               std::strstr(controllers, ",cpu,") != nullptr) {
+      quota = std::min(quota, hierarchy_quota("/sys/fs/cgroup/cpu", path, true));
+    }
+  }
+  std::fclose(file);
+  return quota;
+}
+
+} // namespace
+
+int affinity_cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    return std::max(1, CPU_COUNT(&set));
+  // More processors than a cpu_set_t holds.
+  return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+int usable_cores() {
+  const double quota = std::ceil(container_quota());
+  return std::max(1, static_cast<int>(std::min<double>(affinity_cores(), quota)));
+}
+
+int64_t cache_bytes(int level) {
+  constexpr int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
+  if (const long bytes = sysconf(names[level - 1]); bytes > 0)
+    return bytes;
+  for (int index = 0; index < 8; ++index) {
+    char path[96], line[64];
+    std::snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/level", index);
+    if (!read_line(path, line, sizeof line))
+      break;
+    if (std::atoi(line) != level)
+      continue;
+    std::snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/type", index);
+    if (!read_line(path, line, sizeof line) || line[0] == 'I')
+      continue;
+    std::snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", index);
+    if (!read_line(path, line, sizeof line))
+      continue;
+    char unit = 'K';
+    long long size = 0;
+    std::sscanf(line, "%lld%c", &size, &unit);
+    return size << (unit == 'M' ? 20 : 10);
+  }
+  return 0;
+}
+
+void processor_name(char *name, int capacity) {
+  std::snprintf(name, static_cast<size_t>(capacity), "unknown processor");
+  FILE *file = std::fopen("/proc/cpuinfo", "re");
+  if (file == nullptr)
+    return;
+  char line[512];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::strncmp(line, "model name", 10) != 0)
+      continue;
+    if (const char *colon = std::strchr(line, ':')) {
+      line[std::strcspn(line, "\n")] = '\0';
+      std::snprintf(name, static_cast<size_t>(capacity), "%s", colon + 1 + (colon[1] == ' '));
+    }
+    break;
+  }
+  std::fclose(file);
+}
+
+} // namespace aios::cpu
