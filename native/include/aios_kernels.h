@@ -61,8 +61,7 @@ enum {
   AIOS_UNARY_TANH = 9,       /**< hyperbolic tangent of x */
   AIOS_UNARY_SIGMOID = 10,   /**< 1 / (1 + exp(-x)) */
   AIOS_UNARY_RELU = 11,      /**< max(x, 0); derivative 0 at 0 */
-  AIOS_UNARY_GELU =
-      12, /**< x * Phi(x) with the exact normal distribution function (Hendrycks & Gimpel, arXiv:1606.08415) */
+  AIOS_UNARY_GELU = 12, /**< x * Phi(x), Phi the normal distribution function (Hendrycks & Gimpel, arXiv:1606.08415) */
   AIOS_UNARY_GELU_TANH = 13, /**< 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), the form GPT-2 uses */
   AIOS_UNARY_SILU = 14       /**< x * sigmoid(x) (arXiv:1702.03118) */
 };

@@ -1,0 +1,170 @@
+using System.Text.RegularExpressions;
+
+namespace AiOs.InteropGen.Clang;
+
+/// <summary>The declarations of one header and of everything it includes.</summary>
+public sealed partial class HeaderReader
+{
+    /// <summary>Stands for an unnamed record in the type of the field that it is declared with.</summary>
+    public const string InlineTag = "struct __inline";
+
+    private readonly CommentReader _comments;
+    private readonly Dictionary<string, Declaration> _byId = [];
+
+    private HeaderReader(string directory) => _comments = new CommentReader(directory);
+
+    /// <summary>Functions by name.</summary>
+    public Dictionary<string, FunctionDeclaration> Functions { get; } = [];
+
+    /// <summary>Records and enums by tag, such as <c>struct point</c>.</summary>
+    public Dictionary<string, Declaration> Tags { get; } = [];
+
+    /// <summary>Typedefs by name.</summary>
+    public Dictionary<string, TypedefDeclaration> Typedefs { get; } = [];
+
+    /// <summary>All enums in source order, named or not.</summary>
+    public List<EnumDeclaration> Enums { get; } = [];
+
+    /// <summary>Macros with a replacement and without parameters, in source order.</summary>
+    public Dictionary<string, MacroDeclaration> Macros { get; private init; } = [];
+
+    /// <summary>Parses a header.</summary>
+    /// <param name="compiler">The compiler to parse with.</param>
+    /// <param name="options">The header and its include paths.</param>
+    /// <exception cref="GenerationException">The header is missing or has errors.</exception>
+    public static HeaderReader Read(ClangCompiler compiler, HeaderOptions options)
+    {
+        if (!File.Exists(Path.Combine(compiler.Directory, options.Header)))
+        {
+            throw new GenerationException($"{options.Header}: no such file; correct \"header\" in the manifest");
+        }
+
+        ClangResult result = compiler.DumpAst(options, options.Header);
+        if (result.ExitCode != 0)
+        {
+            throw new GenerationException(result.Diagnostics.Split('\n')[0]);
+        }
+
+        var reader = new HeaderReader(compiler.Directory) { Macros = MacroReader.Read(compiler, options) };
+        foreach (AstNode node in AstNode.Read(result.Output).Children)
+        {
+            reader.Add(node);
+        }
+
+        return reader;
+    }
+
+    private void Add(AstNode node)
+    {
+        switch (node.Kind)
+        {
+            case "FunctionDecl":
+                if (!Functions.TryGetValue(node.Name, out FunctionDeclaration? known) || known.Comment.Count == 0)
+                {
+                    Functions[node.Name] = ReadFunction(node);
+                }
+
+                break;
+            case "RecordDecl":
+                AddTag(node, node.Text("tagUsed"), ReadRecord(node));
+                break;
+            case "EnumDecl":
+                EnumDeclaration declaration = ReadEnum(node);
+                Enums.Add(declaration);
+                AddTag(node, "enum", declaration);
+                break;
+            case "TypedefDecl" when node.Location.File is { Length: > 0 }:
+                Typedefs[node.Name] = ReadTypedef(node);
+                break;
+            case "LinkageSpecDecl" or "CXXRecordDecl" or "NamespaceDecl":
+                throw new GenerationException(node.Location, $"a C header cannot hold a {node.Kind}");
+        }
+    }
+
+    private void AddTag(AstNode node, string tag, Declaration declaration)
+    {
+        _byId[node.Text("id")] = declaration;
+        if (node.Name.Length > 0 && (declaration is not RecordDeclaration { IsComplete: false } || !Tags.ContainsKey($"{tag} {node.Name}")))
+        {
+            Tags[$"{tag} {node.Name}"] = declaration;
+        }
+    }
+
+    private FunctionDeclaration ReadFunction(AstNode node)
+    {
+        var type = TypeParser.Parse(node.Type, node.Location) as CFunction
+            ?? throw new GenerationException(node.Location, $"'{node.Name}' is declared through a typedef of a function; write its prototype");
+        AstNode[] parameters = [.. node.Children.Where(child => child.Kind == "ParmVarDecl")];
+        return new FunctionDeclaration(
+            node.Name, node.Location, _comments.Read(node), type.Result,
+            [.. parameters.Select(p => new ParameterDeclaration(p.Name, TypeParser.Parse(p.Type, p.Location)))],
+            node.Flag("variadic"),
+            node.Text("storageClass") != "static" && !node.Children.Any(child => child.Kind == "CompoundStmt"));
+    }
+
+    private RecordDeclaration ReadRecord(AstNode node)
+    {
+        var fields = new List<FieldDeclaration>();
+        RecordDeclaration? inline = null;
+        foreach (AstNode child in node.Children)
+        {
+            if (child.Kind is "RecordDecl")
+            {
+                inline = ReadRecord(child);
+                AddTag(child, child.Text("tagUsed"), inline);
+            }
+            else if (child.Kind is "EnumDecl")
+            {
+                Add(child);
+            }
+            else if (child.Kind is "FieldDecl")
+            {
+                string spelling = UnnamedRecord().Replace(child.Type, InlineTag);
+                bool isInline = spelling != child.Type;
+                if (isInline && inline is not { Name: "" })
+                {
+                    throw new GenerationException(child.Location, $"the unnamed type of field '{child.Name}' is not supported; name it");
+                }
+
+                fields.Add(new FieldDeclaration(
+                    child.Name, child.Location, _comments.Read(child), TypeParser.Parse(spelling, child.Location),
+                    isInline ? inline : null, child.Flag("isBitfield")));
+            }
+        }
+
+        return new RecordDeclaration(
+            node.Name, node.Location, _comments.Read(node), node.Text("tagUsed"), node.Flag("completeDefinition"), fields);
+    }
+
+    private EnumDeclaration ReadEnum(AstNode node)
+    {
+        IReadOnlyList<string[]> comment = _comments.Read(node);
+        EnumConstantDeclaration[] constants =
+        [
+            .. node.Children.Where(child => child.Kind == "EnumConstantDecl")
+                .Select(child => new EnumConstantDeclaration(child.Name, child.Location, _comments.Read(child))),
+        ];
+
+        // The comment of `enum { LIMIT = 8 };` is about the constant.
+        if (node.Name.Length == 0 && constants is [{ Comment.Count: 0 } only])
+        {
+            constants = [only with { Comment = comment }];
+        }
+
+        return new EnumDeclaration(node.Name, node.Location, comment, constants);
+    }
+
+    private TypedefDeclaration ReadTypedef(AstNode node)
+    {
+        AstNode? owner = node.Children.FirstOrDefault(child => child.Reference("ownedTagDecl").Length > 0)
+            ?? node.Children.FirstOrDefault(child => child.Reference("decl").Length > 0);
+        string id = owner is null ? "" : owner.Reference(owner.Reference("ownedTagDecl").Length > 0 ? "ownedTagDecl" : "decl");
+        string spelling = UnnamedRecord().Replace(node.Type, InlineTag);
+        return new TypedefDeclaration(
+            node.Name, node.Location, _comments.Read(node), TypeParser.Parse(spelling, node.Location), _byId.GetValueOrDefault(id));
+    }
+
+    // clang names an unnamed record after its place; the wording differs between its versions.
+    [GeneratedRegex(@"(struct|union|enum) [^ ]*\(?(unnamed|anonymous).*?:\d+:\d+\)")]
+    private static partial Regex UnnamedRecord();
+}

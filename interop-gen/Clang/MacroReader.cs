@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace AiOs.InteropGen.Clang;
+
+/// <summary>Lists the macros of a header with their places, from the preprocessor's definitions and line markers.</summary>
+public static partial class MacroReader
+{
+    /// <summary>Lists the macros that have a replacement and no parameters, in source order.</summary>
+    /// <param name="compiler">The compiler to preprocess with.</param>
+    /// <param name="options">The header.</param>
+    public static Dictionary<string, MacroDeclaration> Read(ClangCompiler compiler, HeaderOptions options)
+    {
+        var macros = new Dictionary<string, MacroDeclaration>();
+        string file = "";
+        int line = 0;
+        foreach (string text in Encoding.UTF8.GetString(compiler.DumpMacros(options, options.Header).Output).Split('\n'))
+        {
+            if (Marker().Match(text) is { Success: true } marker)
+            {
+                line = int.Parse(marker.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+                file = marker.Groups[2].Value;
+                continue;
+            }
+
+            if (Undefinition().Match(text) is { Success: true } undefinition)
+            {
+                macros.Remove(undefinition.Groups[1].Value);
+            }
+            else if (Definition().Match(text) is { Success: true } definition && !file.StartsWith('<'))
+            {
+                string name = definition.Groups[1].Value;
+                macros.Remove(name);
+                if (definition.Groups[2].Value is { Length: > 0 } replacement)
+                {
+                    macros.Add(name, new MacroDeclaration(name, new SourceLocation(file, line, 0), replacement));
+                }
+            }
+
+            line++;
+        }
+
+        return macros;
+    }
+
+    [GeneratedRegex("^# ([0-9]+) \"([^\"]*)\"")]
+    private static partial Regex Marker();
+
+    [GeneratedRegex(@"^#define (\w+)(?: (.*?))?\s*$")]
+    private static partial Regex Definition();
+
+    [GeneratedRegex(@"^#undef (\w+)")]
+    private static partial Regex Undefinition();
+}

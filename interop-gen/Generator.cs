@@ -1,0 +1,99 @@
+using AiOs.InteropGen.Clang;
+using AiOs.InteropGen.Emit;
+using AiOs.InteropGen.Model;
+
+namespace AiOs.InteropGen;
+
+/// <summary>Generates all files of a folder of manifests.</summary>
+public static class Generator
+{
+    /// <summary>Generates, without writing anything.</summary>
+    /// <param name="root">Directory that the manifests' paths start from.</param>
+    /// <param name="manifests">Folder of the manifests, with those of libraries in <c>providers</c>.</param>
+    /// <returns>Contents by path relative to the root.</returns>
+    /// <exception cref="GenerationException">clang is missing, or something cannot be bound.</exception>
+    public static SortedDictionary<string, string> Generate(string root, string manifests)
+    {
+        ClangCompiler compiler = ClangCompiler.Require(root);
+        var loaded = Directory.GetFiles(manifests, "*.json").Select(Manifest.Load).ToDictionary(m => m.Name);
+        var bindings = new Dictionary<string, Binding>();
+        foreach (string name in loaded.Keys.Order(StringComparer.Ordinal))
+        {
+            Bind(name);
+        }
+
+        var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (Binding binding in bindings.Values)
+        {
+            EmitBinding(binding, files);
+        }
+
+        foreach (IGrouping<string, Binding> folder in bindings.Values.GroupBy(b => b.Manifest.Output))
+        {
+            files[$"{folder.Key}/Assembly.g.cs"] = TypeEmitter.EmitAssembly();
+            foreach (IGrouping<string, Binding> ns in folder.GroupBy(b => b.Manifest.Namespace))
+            {
+                string suffix = folder.All(b => b.Manifest.Namespace == ns.Key) ? "" : $".{ns.Key}";
+                Add(files, $"{folder.Key}/FixedArrays{suffix}.g.cs", TypeEmitter.EmitFixedArrays(ns.Key, ns.SelectMany(b => b.ArrayLengths).Distinct().Order()));
+            }
+        }
+
+        string providers = Path.Combine(manifests, "providers");
+        foreach (string path in Directory.Exists(providers) ? Directory.GetFiles(providers, "*.json").Order(StringComparer.Ordinal) : Enumerable.Empty<string>())
+        {
+            EmitProvider(ProviderManifest.Load(path), root, bindings, files);
+        }
+
+        return files;
+
+        Binding Bind(string name)
+        {
+            if (!bindings.TryGetValue(name, out Binding? binding))
+            {
+                if (!loaded.TryGetValue(name, out Manifest? manifest))
+                {
+                    throw new GenerationException($"{manifests}: there is no manifest {name}.json, which another one uses");
+                }
+
+                binding = BindingBuilder.Build(compiler, manifest, [.. manifest.Uses.Select(Bind)]);
+                bindings.Add(name, binding);
+            }
+
+            return binding;
+        }
+    }
+
+    private static void EmitBinding(Binding binding, SortedDictionary<string, string> files)
+    {
+        Manifest manifest = binding.Manifest;
+        string prefix = $"{manifest.Output}/{manifest.Name}";
+        files[$"{manifest.LayoutOutput}/{manifest.Name}.Layout.g.cs"] = LayoutEmitter.EmitCSharp(binding);
+        Add(files, $"{prefix}.Table.g.cs", binding.Functions.Count == 0 ? null : TableEmitter.Emit(binding));
+        Add(files, $"{prefix}.Structs.g.cs", TypeEmitter.EmitStructs(binding));
+        Add(files, $"{prefix}.Enums.g.cs", TypeEmitter.EmitEnums(binding));
+        Add(files, $"{prefix}.Constants.g.cs", TypeEmitter.EmitConstants(binding));
+    }
+
+    private static void EmitProvider(
+        ProviderManifest provider, string root, Dictionary<string, Binding> bindings, SortedDictionary<string, string> files)
+    {
+        Binding[] headers = [.. provider.Headers.Select(name => bindings.TryGetValue(name, out Binding? binding)
+            ? binding : throw new GenerationException($"the provider {provider.Library} names the manifest {name}, which does not exist"))];
+        var emitter = new ProviderEmitter(provider, headers);
+        string hash = emitter.Hash(root);
+        files[$"{provider.NativeOutput}/{provider.Library}.map"] = emitter.ExportMap();
+        files[$"{provider.NativeOutput}/.clang-format"] = ProviderEmitter.FormatOptions;
+        files[$"{provider.NativeOutput}/dispatch.g.cpp"] = emitter.Dispatch();
+        files[$"{provider.NativeOutput}/header_hash.g.h"] = ProviderEmitter.HashHeader(hash);
+        files[$"{provider.NativeOutput}/layout_check.g.c"] = LayoutEmitter.EmitC(headers);
+        files[$"{provider.Output}/{provider.Class}.g.cs"] = emitter.HashClass(hash);
+    }
+
+    private static void Add(SortedDictionary<string, string> files, string path, string? content)
+    {
+        if (content is not null)
+        {
+            files[path] = content;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+using AiOs.InteropGen.Clang;
+
+namespace AiOs.InteropGen.Model;
+
+/// <summary>Selects what a manifest asks for and gives it C# types.</summary>
+public sealed class BindingBuilder
+{
+    private readonly Binding _binding;
+    private readonly Manifest _manifest;
+    private readonly HeaderReader _header;
+    private readonly Evaluator _evaluator;
+    private readonly TypeMapper _types;
+
+    private BindingBuilder(Binding binding, Evaluator evaluator, IReadOnlyList<Binding> used)
+    {
+        _binding = binding;
+        _manifest = binding.Manifest;
+        _header = binding.Header;
+        _evaluator = evaluator;
+        _types = new TypeMapper(binding, used);
+    }
+
+    /// <summary>Builds the binding of one header.</summary>
+    /// <param name="compiler">The compiler to read it with.</param>
+    /// <param name="manifest">What to bind.</param>
+    /// <param name="used">Bindings whose types may be used.</param>
+    public static Binding Build(ClangCompiler compiler, Manifest manifest, IReadOnlyList<Binding> used)
+    {
+        var options = new HeaderOptions(manifest.Header, manifest.Include, manifest.Hosted);
+        var builder = new BindingBuilder(
+            new Binding(manifest, HeaderReader.Read(compiler, options)), new Evaluator(compiler, options), used);
+        builder.AddFunctions();
+        builder.AddTypes();
+        new ConstantBuilder(builder._binding, builder._evaluator, builder._types, builder.Owns).Build();
+        LayoutBuilder.Complete(builder._binding, builder._evaluator);
+        builder.CheckNames();
+        return builder._binding;
+    }
+
+    private bool Owns(Declaration declaration) => declaration.Location.File == _manifest.Header;
+
+    private void AddFunctions()
+    {
+        // `#define cuFoo cuFoo_v2` makes cuFoo the name that users write and cuFoo_v2 the symbol.
+        var aliases = _header.Macros.Values.Where(macro => _header.Functions.ContainsKey(macro.Replacement))
+            .DistinctBy(macro => macro.Replacement).ToDictionary(macro => macro.Replacement, macro => macro.Name);
+        foreach (FunctionDeclaration function in _header.Functions.Values.Where(Owns).OrderBy(f => f.Location.Offset))
+        {
+            string field = aliases.GetValueOrDefault(function.Name, function.Name);
+            if (!_manifest.Selects(_manifest.Functions, field) && !_manifest.Functions.Contains(function.Name))
+            {
+                continue;
+            }
+
+            if (!function.IsExported)
+            {
+                throw new GenerationException(function.Location, $"'{function.Name}' has a body or is static, so no library exports it; exclude it in the manifest");
+            }
+
+            string convention = Manifest.Matches(_manifest.SuppressGCTransition, field) ? ", SuppressGCTransition" : "";
+            string type = _types.FunctionPointer(
+                convention, function.Result, [.. function.Parameters.Select(p => p.Type)], function.IsVariadic, function.Location);
+            _binding.Functions.Add(new BoundFunction(field, function.Name, function, type, Manifest.Matches(_manifest.Optional, field)));
+        }
+    }
+
+    private void AddTypes()
+    {
+        foreach (TypedefDeclaration typedef in _header.Typedefs.Values.Where(Owns).OrderBy(t => t.Location.Offset))
+        {
+            if (_manifest.Selects(_manifest.Types, typedef.Name))
+            {
+                _types.Map(typedef.Type is CFunction ? new CPointer(typedef.Type, false) : new CName(typedef.Name, false), typedef.Location);
+            }
+        }
+
+        foreach ((string key, Declaration tag) in _header.Tags.Where(pair => Owns(pair.Value)))
+        {
+            bool isIncomplete = tag is RecordDeclaration { IsComplete: false };
+            if (!isIncomplete && _manifest.Selects(_manifest.Types, tag.Name))
+            {
+                _types.Map(new CName(key, false), tag.Location);
+            }
+        }
+    }
+
+    // A misspelt name in the manifest would otherwise leave something out silently.
+    private void CheckNames()
+    {
+        IEnumerable<string> functions = _binding.Functions.SelectMany(f => (string[])[f.Field, f.Symbol]);
+        IEnumerable<string> constants = _binding.Constants.Select(c => c.Declaration.Name)
+            .Concat(_binding.Enums.SelectMany(e => e.Members).Select(m => m.Declaration.Name));
+        Check("functions", _manifest.Functions, functions);
+        Check("optional", _manifest.Optional, functions);
+        Check("suppressGCTransition", _manifest.SuppressGCTransition, functions);
+        Check("types", _manifest.Types, _binding.TypeNames.Keys.Concat(_header.Typedefs.Keys));
+        Check("constants", _manifest.Constants, constants);
+        Check("handles", _manifest.Handles, _binding.Handles.Select(h => h.Declaration.Name));
+        Check("opaque", _manifest.Opaque, _binding.Opaques.Select(o => o.Name));
+        Check("enums", [.. _manifest.Enums.Select(e => e.Type)], _binding.Enums.Select(e => e.Name));
+    }
+
+    private void Check(string list, IReadOnlyList<string> patterns, IEnumerable<string> bound)
+    {
+        var names = bound.ToHashSet();
+        string? unknown = patterns.FirstOrDefault(pattern => !pattern.EndsWith('*') && !names.Contains(pattern));
+        if (unknown is not null)
+        {
+            throw new GenerationException($"{_manifest.Header}: nothing bound is called '{unknown}'; correct \"{list}\" in the manifest {_manifest.Name}");
+        }
+    }
+}

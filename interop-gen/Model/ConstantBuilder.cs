@@ -1,0 +1,149 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using AiOs.InteropGen.Clang;
+
+namespace AiOs.InteropGen.Model;
+
+/// <summary>Gathers enum constants and macros, lets clang evaluate them, and makes enums and constants of them.</summary>
+/// <param name="binding">The binding that is being built.</param>
+/// <param name="evaluator">Evaluates expressions over the header.</param>
+/// <param name="types">Maps the types of constants.</param>
+/// <param name="owns">Whether a declaration stands in the manifest's own header.</param>
+public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator, TypeMapper types, Func<Declaration, bool> owns)
+{
+    private readonly Manifest _manifest = binding.Manifest;
+
+    /// <summary>Fills the binding's enums and constants.</summary>
+    public void Build()
+    {
+        Dictionary<string, List<Declaration>> grouped = [];
+        var loose = new List<Declaration>();
+        var bound = types.NeededEnums.Where(e => e.Source is not null).Select(e => e.Source!).ToHashSet();
+        IEnumerable<Declaration> candidates = binding.Header.Enums.Where(e => e.Name.Length == 0 && !bound.Contains(e) && owns(e))
+            .SelectMany(e => e.Constants).Concat<Declaration>(binding.Header.Macros.Values.Where(m => owns(m) && !IsAlias(m)));
+        foreach (Declaration candidate in candidates.OrderBy(c => c.Location.Line).ThenBy(c => c.Location.Offset))
+        {
+            EnumGroup? group = _manifest.Enums
+                .Where(g => g.Prefix.Length > 0 && candidate.Name.StartsWith(g.Prefix, StringComparison.Ordinal) && !Manifest.Matches(_manifest.Exclude, candidate.Name))
+                .MaxBy(g => g.Prefix.Length);
+            if (group is not null)
+            {
+                (grouped.TryGetValue(group.Type, out List<Declaration>? list) ? list : grouped[group.Type] = []).Add(candidate);
+            }
+            else if (_manifest.Selects(_manifest.Constants, candidate.Name))
+            {
+                loose.Add(candidate);
+            }
+        }
+
+        foreach (NeededEnumeration needed in types.NeededEnums)
+        {
+            binding.Enums.Add(BuildEnum(needed, needed.Source?.Constants ?? (IReadOnlyList<Declaration>)grouped.GetValueOrDefault(needed.Name, [])));
+        }
+
+        BuildLoose(loose);
+    }
+
+    private bool IsAlias(MacroDeclaration macro) => binding.Header.Functions.ContainsKey(macro.Replacement);
+
+    private BoundEnumeration BuildEnum(NeededEnumeration needed, IReadOnlyList<Declaration> constants)
+    {
+        EnumGroup? group = _manifest.Enums.FirstOrDefault(g => g.Type == needed.Name);
+        long[] values = evaluator.Integers(
+            [new Expression($"sizeof({needed.Spelling})", needed.Declaration.Location), .. constants.Select(c => new Expression(c.Name, c.Location))]);
+        string underlying = needed.Underlying ?? (values[0] == 8, values.Skip(1).All(v => v is >= int.MinValue and <= int.MaxValue)) switch
+        {
+            (true, _) => "long",
+            (false, true) => "int",
+            (false, false) => "uint",
+        };
+        IEnumerable<BoundMember> members = constants.Select(
+            (c, i) => new BoundMember(MemberName(c, group), Narrow(values[i + 1], underlying, c), c));
+        return new BoundEnumeration(needed.Name, needed.Spelling, underlying, values[0], needed.Declaration, [.. members], group?.Flags ?? false);
+    }
+
+    // A macro such as 0xFFFFFFFF that stands for a 32-bit -1 keeps its bits.
+    private static long Narrow(long value, string underlying, Declaration constant) => underlying switch
+    {
+        "int" when value is >= int.MinValue and <= uint.MaxValue => (int)value,
+        "uint" when value is >= int.MinValue and <= uint.MaxValue => (uint)value,
+        "long" or "ulong" => value,
+        _ => throw new GenerationException(constant.Location, $"the value {value} of '{constant.Name}' does not fit its type"),
+    };
+
+    private static string MemberName(Declaration constant, EnumGroup? group)
+    {
+        if (group is null || group.KeepNames || !constant.Name.StartsWith(group.Prefix, StringComparison.Ordinal))
+        {
+            return constant.Name;
+        }
+
+        string name = string.Concat(constant.Name[group.Prefix.Length..].Split('_', StringSplitOptions.RemoveEmptyEntries)
+            .Select(word => char.ToUpperInvariant(word[0]) + word[1..].ToLowerInvariant()));
+        return name.Length > 0 && char.IsAsciiDigit(name[0]) ? "_" + name : name;
+    }
+
+    private void BuildLoose(List<Declaration> constants)
+    {
+        ExpressionType[] found = evaluator.Types([.. constants.Select(c => new Expression(c.Name, c.Location))]);
+        var integers = new Dictionary<Declaration, string>();
+        var doubles = new Dictionary<Declaration, string>();
+        var texts = new Dictionary<Declaration, string>();
+        for (int i = 0; i < constants.Count; i++)
+        {
+            Declaration constant = constants[i];
+            NativeType type = found[i].Type ?? throw new GenerationException(
+                constant.Location, $"the macro '{constant.Name}' is no value: {((MacroDeclaration)constant).Replacement}; exclude it in the manifest");
+            if (type is CPointer { Target: CName { Name: "char" } } && found[i].Literal is string literal)
+            {
+                texts.Add(constant, OctalEscape().IsMatch(literal)
+                    ? throw new GenerationException(constant.Location, $"the text of '{constant.Name}' holds characters outside ASCII; exclude it in the manifest")
+                    : literal);
+                continue;
+            }
+
+            string mapped = types.Map(type, constant.Location);
+            Dictionary<Declaration, string> kind = mapped is "float" or "double" ? doubles : integers;
+            kind.Add(constant, mapped switch
+            {
+                "CLong" or "nint" => "long",
+                "CULong" or "nuint" => "ulong",
+                _ => mapped,
+            });
+        }
+
+        long[] bits = evaluator.Integers([.. integers.Keys.Select(c => new Expression(c.Name, c.Location))]);
+        double[] numbers = evaluator.Doubles([.. doubles.Keys.Select(c => new Expression(c.Name, c.Location))]);
+        IEnumerable<BoundConstant> bound = integers.Select((pair, i) => Integer(pair.Key, pair.Value, bits[i]))
+            .Concat(doubles.Select((pair, i) => Double(pair.Key, pair.Value, numbers[i])))
+            .Concat(texts.Select(pair => new BoundConstant("string", pair.Value, false, pair.Key)));
+        binding.Constants.AddRange(bound.OrderBy(c => constants.IndexOf(c.Declaration)));
+    }
+
+    private BoundConstant Integer(Declaration constant, string type, long value)
+    {
+        string text = type switch
+        {
+            "byte" or "ushort" or "uint" or "ulong" => ((ulong)value).ToString(CultureInfo.InvariantCulture),
+            _ => value.ToString(CultureInfo.InvariantCulture),
+        };
+        if (binding.Handles.Any(h => h.Declaration.Name == type))
+        {
+            return new BoundConstant(type, $"new(unchecked(({binding.Handles.First(h => h.Declaration.Name == type).Underlying}){text}))", true, constant);
+        }
+
+        return type.EndsWith('*') || type.StartsWith("delegate*", StringComparison.Ordinal)
+            ? throw new GenerationException(constant.Location, $"'{constant.Name}' is a pointer, which cannot be a constant; exclude it in the manifest")
+            : new BoundConstant(type, types.NeededEnums.Any(e => e.Name == type) ? $"({type})({text})" : text, false, constant);
+    }
+
+    private static BoundConstant Double(Declaration constant, string type, double value) => new(
+        type,
+        double.IsFinite(value)
+            ? type == "float" ? ((float)value).ToString("R", CultureInfo.InvariantCulture) + "f" : value.ToString("R", CultureInfo.InvariantCulture) + "d"
+            : $"{type}.{(double.IsNaN(value) ? "NaN" : value > 0 ? "PositiveInfinity" : "NegativeInfinity")}",
+        false, constant);
+
+    [GeneratedRegex(@"\\[0-7xuU]")]
+    private static partial Regex OctalEscape();
+}

@@ -1,0 +1,155 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace AiOs.InteropGen.Model;
+
+/// <summary>What is bound of one header, and how. Names may end in <c>*</c> to mean a prefix.</summary>
+public sealed record Manifest
+{
+    private static readonly JsonSerializerOptions s_json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        ReadCommentHandling = JsonCommentHandling.Skip,
+        RespectRequiredConstructorParameters = true,
+    };
+
+    /// <summary>Name of the manifest: its file name without the extension.</summary>
+    [JsonIgnore]
+    public string Name { get; private init; } = "";
+
+    /// <summary>The header, relative to the root.</summary>
+    public required string Header { get; init; }
+
+    /// <summary>Where its includes are found, relative to the root.</summary>
+    public IReadOnlyList<string> Include { get; init; } = [];
+
+    /// <summary>Whether it may include headers of the machine's C library.</summary>
+    public bool Hosted { get; init; }
+
+    /// <summary>Manifests whose types this one uses.</summary>
+    public IReadOnlyList<string> Uses { get; init; } = [];
+
+    /// <summary>Namespace of the C#.</summary>
+    public required string Namespace { get; init; }
+
+    /// <summary>Folder of the C#, relative to the root.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>Folder of the layout test's C#, relative to the root.</summary>
+    public required string LayoutOutput { get; init; }
+
+    /// <summary>Class of the function-pointer table.</summary>
+    public required string Table { get; init; }
+
+    /// <summary>What the table is, for its documentation.</summary>
+    public required string Summary { get; init; }
+
+    /// <summary>Class of the constants.</summary>
+    public required string ConstantsClass { get; init; }
+
+    /// <summary>File names of the library, the preferred first.</summary>
+    public IReadOnlyList<string> Libraries { get; init; } = [];
+
+    /// <summary>Functions that are bound.</summary>
+    public IReadOnlyList<string> Functions { get; init; } = [];
+
+    /// <summary>Functions that an installed library may lack.</summary>
+    public IReadOnlyList<string> Optional { get; init; } = [];
+
+    /// <summary>Functions that always return within a microsecond and never lock.</summary>
+    public IReadOnlyList<string> SuppressGCTransition { get; init; } = [];
+
+    /// <summary>Types that are bound even when no bound function names them.</summary>
+    public IReadOnlyList<string> Types { get; init; } = [];
+
+    /// <summary>Macros and constants of unnamed enums that are bound.</summary>
+    public IReadOnlyList<string> Constants { get; init; } = [];
+
+    /// <summary>Names that are left out of everything above.</summary>
+    public IReadOnlyList<string> Exclude { get; init; } = [];
+
+    /// <summary>Typedefs of pointers or integers that become a struct of their own.</summary>
+    public IReadOnlyList<string> Handles { get; init; } = [];
+
+    /// <summary>Incomplete structs that are used through pointers only.</summary>
+    public IReadOnlyList<string> Opaque { get; init; } = [];
+
+    /// <summary>How constants are gathered into enums.</summary>
+    public IReadOnlyList<EnumGroup> Enums { get; init; } = [];
+
+    /// <summary>Address of a function's page at the vendor, with <c>{name}</c>; null to carry over the comments.</summary>
+    public string? DocumentationLink { get; init; }
+
+    /// <summary>Reads a manifest.</summary>
+    /// <param name="path">Path of the file.</param>
+    public static Manifest Load(string path) => LoadAs<Manifest>(path) with { Name = Path.GetFileNameWithoutExtension(path) };
+
+    /// <summary>Whether one of the patterns means the name, and it is not excluded.</summary>
+    public bool Selects(IReadOnlyList<string> patterns, string name) => Matches(patterns, name) && !Matches(Exclude, name);
+
+    /// <summary>Whether one of the patterns means the name.</summary>
+    public static bool Matches(IReadOnlyList<string> patterns, string name) => patterns.Any(pattern =>
+        pattern.EndsWith('*') ? name.StartsWith(pattern[..^1], StringComparison.Ordinal) : name == pattern);
+
+    internal static T LoadAs<T>(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), s_json)
+                ?? throw new GenerationException($"{path}: the manifest is empty");
+        }
+        catch (JsonException e)
+        {
+            throw new GenerationException($"{path}: {e.Message.ReplaceLineEndings(" ")}");
+        }
+    }
+}
+
+/// <summary>A group of constants that becomes an enum.</summary>
+public sealed record EnumGroup
+{
+    /// <summary>Typedef or tag that the enum is named after.</summary>
+    public required string Type { get; init; }
+
+    /// <summary>What its constants begin with; taken away from the members' names, which become PascalCase.</summary>
+    public string Prefix { get; init; } = "";
+
+    /// <summary>Whether members keep the constants' own names.</summary>
+    public bool KeepNames { get; init; }
+
+    /// <summary>Whether the members are combined by OR.</summary>
+    public bool Flags { get; init; }
+}
+
+/// <summary>A library of this repository that exports the functions of several headers.</summary>
+public sealed record ProviderManifest
+{
+    /// <summary>Name of the library without <c>lib</c> and extension.</summary>
+    public required string Library { get; init; }
+
+    /// <summary>Manifests of the headers it implements, in the order of their hash.</summary>
+    public required IReadOnlyList<string> Headers { get; init; }
+
+    /// <summary>Manifest whose functions are compiled once per instruction set.</summary>
+    public required string Dispatch { get; init; }
+
+    /// <summary>The instruction sets, in the order of <c>aios::cpu::Isa</c>.</summary>
+    public required IReadOnlyList<string> InstructionSets { get; init; }
+
+    /// <summary>Folder of the native files, relative to the root.</summary>
+    public required string NativeOutput { get; init; }
+
+    /// <summary>Folder of the C#, relative to the root.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>Namespace of the C#.</summary>
+    public required string Namespace { get; init; }
+
+    /// <summary>Class of the C#.</summary>
+    public required string Class { get; init; }
+
+    /// <summary>Reads a provider's manifest.</summary>
+    /// <param name="path">Path of the file.</param>
+    public static ProviderManifest Load(string path) => Manifest.LoadAs<ProviderManifest>(path);
+}

@@ -1,0 +1,48 @@
+namespace AiOs.InteropGen;
+
+/// <summary>The generated files as they lie in the repository.</summary>
+public static class Workspace
+{
+    /// <summary>Writes the generated files, or compares them with what is there.</summary>
+    /// <param name="check">Whether to compare only.</param>
+    /// <param name="root">Root of the repository.</param>
+    /// <param name="manifests">Folder of the manifests.</param>
+    /// <param name="output">Receives the names of the files that were written or differ.</param>
+    /// <returns>0, or 1 when files differ.</returns>
+    public static int Run(bool check, string root, string manifests, TextWriter output)
+    {
+        SortedDictionary<string, string> files = Generator.Generate(root, manifests);
+        string[] differing = [.. files.Keys.Where(path => !HasContent(Path.Combine(root, path), files[path]))];
+        string[] leftOver = [.. files.Keys.Select(path => Path.GetDirectoryName(path)!).Distinct()
+            .Where(folder => Directory.Exists(Path.Combine(root, folder)))
+            .SelectMany(folder => Directory.GetFiles(Path.Combine(root, folder), "*.g.*").Select(path => $"{folder}/{Path.GetFileName(path)}"))
+            .Where(path => !files.ContainsKey(path)).Order(StringComparer.Ordinal)];
+        if (check)
+        {
+            foreach (string path in differing.Concat(leftOver))
+            {
+                output.WriteLine($"{path} differs from what the headers give; run: dotnet run --project interop-gen -- generate");
+            }
+
+            return differing.Length + leftOver.Length == 0 ? 0 : 1;
+        }
+
+        foreach (string path in differing)
+        {
+            string target = Path.Combine(root, path);
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.WriteAllText(target, files[path]);
+            output.WriteLine($"wrote {path}");
+        }
+
+        foreach (string path in leftOver)
+        {
+            File.Delete(Path.Combine(root, path));
+            output.WriteLine($"deleted {path}");
+        }
+
+        return 0;
+    }
+
+    private static bool HasContent(string path, string content) => File.Exists(path) && File.ReadAllText(path) == content;
+}
