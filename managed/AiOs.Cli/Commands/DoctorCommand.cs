@@ -1,0 +1,196 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using AiOs.Cli.Options;
+using AiOs.Runtime;
+using Spectre.Console;
+
+namespace AiOs.Cli.Commands;
+
+/// <summary>What <c>aios doctor --json</c> prints.</summary>
+/// <param name="Healthy">True when nothing is a problem.</param>
+/// <param name="Sections">The findings, in the order they are printed.</param>
+internal sealed record DoctorDocument(bool Healthy, IReadOnlyList<DoctorSection> Sections);
+
+/// <summary>Findings that belong together.</summary>
+internal sealed record DoctorSection(string Title, IReadOnlyList<DoctorFinding> Findings);
+
+/// <summary>One thing that was looked for.</summary>
+/// <param name="Name">What was looked for, or where.</param>
+/// <param name="Found">What was found.</param>
+/// <param name="Verdict">ok, note (works, could be better), problem, or info.</param>
+/// <param name="Fix">What to do; null when there is nothing to do.</param>
+internal sealed record DoctorFinding(string Name, string Found, string Verdict = "info", string? Fix = null);
+
+/// <summary><c>aios doctor</c>: what was looked for, where, what was found, why not, and what to do.</summary>
+internal static class DoctorCommand
+{
+    private const string Good = "ok";
+    private const string Note = "note";
+    private const string Problem = "problem";
+
+    public static Command Create()
+    {
+        Option<bool> json = CommonOptions.Json();
+        Command command = new("doctor", "Says what was looked for and where, what was found, why not, and what to do. Fails when something is missing.") { json };
+        command.SetAction(result => Run(result.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(bool json)
+    {
+        List<DoctorSection> sections = [];
+        IReadOnlyList<BackendProbe> probes = Backends.Probe();
+        sections.AddRange(probes.Select(Backend));
+        if (probes.Any(p => !p.Available))
+        {
+            sections.Add(BuildTools());
+        }
+
+        sections.Add(Processor());
+        sections.Add(Memory());
+        sections.Add(DotNet());
+
+        bool healthy = sections.SelectMany(s => s.Findings).All(f => f.Verdict != Problem);
+        DoctorDocument document = new(healthy, sections);
+        if (json)
+        {
+            JsonOutput.Write(Console.Out, document);
+        }
+        else
+        {
+            Print(Terminal.ForPeople(json: false), document);
+        }
+
+        return healthy ? ExitCodes.Ok : ExitCodes.Failed;
+    }
+
+    private static DoctorSection Backend(BackendProbe probe)
+    {
+        List<DoctorFinding> findings =
+        [
+            probe.Available
+                ? new("available", "yes", Good)
+                : new("available", "no: " + probe.Problem, Problem, probe.Fix),
+        ];
+        foreach (DeviceInfo device in probe.Devices)
+        {
+            findings.Add(new("device", device.Name));
+            findings.Add(new("kernels", $"{device.Isa}, {Choice("AIOS_CPU_ISA", "the best this processor supports")}"));
+            findings.Add(new("caches", $"L1 {Cache(device.L1Bytes)}, L2 {Cache(device.L2Bytes)}, L3 {Cache(device.L3Bytes)}"));
+        }
+
+        findings.Add(new("library", probe.LibraryPath ?? "not found"));
+        findings.AddRange(probe.Tried.Select(tried => new DoctorFinding("tried", $"{tried.Path}: {tried.Outcome}")));
+        return new($"Backend {probe.Name}", findings);
+    }
+
+    private static DoctorSection BuildTools() => new("Tools that build the native libraries",
+    [
+        Tool("CMake", "apt-get install cmake", "cmake"),
+        Tool("C++ compiler", "apt-get install g++", Environment.GetEnvironmentVariable("CXX") ?? "c++", "g++", "clang++"),
+        Tool("Ninja or Make", "apt-get install ninja-build", "ninja", "make"),
+    ]);
+
+    private static DoctorFinding Tool(string name, string fix, params ReadOnlySpan<string> commands)
+    {
+        foreach (string command in commands)
+        {
+            foreach (string directory in (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator))
+            {
+                string path = Path.Combine(directory, command);
+                if (File.Exists(path))
+                {
+                    return new(name, path, Good);
+                }
+            }
+        }
+
+        return new(name, "not found in PATH", Problem, fix);
+    }
+
+    private static DoctorSection Processor()
+    {
+        List<DoctorFinding> findings =
+        [
+            new("architecture", RuntimeInformation.ProcessArchitecture.ToString()),
+            new("processors", $"{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)} usable by this process"),
+        ];
+        if (HostFacts.CpuQuota() is { } quota)
+        {
+            findings.Add(new("quota", string.Create(CultureInfo.InvariantCulture, $"{quota:0.##} processors' worth of time (container limit)"),
+                quota < 1 ? Note : "info", quota < 1 ? "raise the container's CPU limit to at least one processor" : null));
+        }
+        else
+        {
+            findings.Add(new("quota", "none"));
+        }
+
+        return new("Processor", findings);
+    }
+
+    private static DoctorSection Memory()
+    {
+        List<DoctorFinding> findings = [];
+        if (HostFacts.MemoryInfo("MemTotal") is { } total && HostFacts.MemoryInfo("MemAvailable") is { } available)
+        {
+            bool little = available < 1L << 30;
+            findings.Add(new("memory", $"{Units.Bytes(available)} available of {Units.Bytes(total)}", little ? Note : Good,
+                little ? "close other programs: training the default model takes about half a GiB" : null));
+        }
+
+        findings.Add(new("container limit", HostFacts.MemoryLimit() is { } limit ? Units.Bytes(limit) : "none"));
+        if (HostFacts.TransparentHugePages() is { } mode)
+        {
+            findings.Add(new("huge pages", $"transparent huge pages: {mode}", mode == "never" ? Note : Good,
+                mode == "never" ? "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled makes large models faster" : null));
+        }
+
+        return new("Memory", findings);
+    }
+
+    private static DoctorSection DotNet() => new(".NET",
+    [
+        new("runtime", RuntimeInformation.FrameworkDescription, Good),
+        new("system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.RuntimeIdentifier}"),
+        new("command", AppContext.BaseDirectory),
+    ]);
+
+    private static string Choice(string variable, string otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? $"chosen by {variable}={value}" : otherwise;
+
+    private static string Cache(long bytes) => bytes > 0 ? Units.Bytes(bytes) : "unknown";
+
+    private static void Print(IAnsiConsole console, DoctorDocument document)
+    {
+        foreach (DoctorSection section in document.Sections)
+        {
+            console.MarkupLine($"[bold]{Markup.Escape(section.Title)}[/]");
+            Grid grid = new Grid()
+                .AddColumn(new GridColumn { Width = 7, Padding = new Padding(2, 0, 1, 0), NoWrap = true })
+                .AddColumn(new GridColumn { Width = 16, Padding = new Padding(0, 0, 1, 0), NoWrap = true })
+                .AddColumn(new GridColumn { Padding = new Padding(0, 0, 0, 0) });
+            foreach (DoctorFinding finding in section.Findings)
+            {
+                grid.AddRow(Mark(finding.Verdict), Markup.Escape(finding.Name), Markup.Escape(finding.Found));
+                if (finding.Fix is { } fix)
+                {
+                    grid.AddRow(string.Empty, "[bold]to do[/]", Markup.Escape(fix));
+                }
+            }
+
+            console.Write(grid);
+            console.WriteLine();
+        }
+
+        console.MarkupLine(document.Healthy ? "[green]Everything that is needed is here.[/]" : "[red]Something is missing; see 'to do' above.[/]");
+    }
+
+    private static string Mark(string verdict) => verdict switch
+    {
+        Good => "[green]ok[/]",
+        Note => "[yellow]note[/]",
+        Problem => "[red]problem[/]",
+        _ => string.Empty,
+    };
+}
