@@ -1,0 +1,87 @@
+// What the op files share: choice of storage type, cutting work into tasks, sums in double.
+#pragma once
+
+#include "../../native/cpu/launch.h"
+#include "aios_kernels.h"
+#include "simd.h"
+
+namespace aios::AIOS_ISA {
+
+/// Elements below which work is not worth a second worker.
+constexpr int64_t kTaskElements = 16384;
+
+AIOS_INLINE int64_t min64(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+AIOS_INLINE int64_t max64(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+AIOS_INLINE int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// Calls f(T{}) with the storage type of a floating-point dtype, or fails.
+template <class F> AIOS_INLINE aios_status with_type(const char *call, aios_dtype dtype, const F &f) {
+  if (dtype == AIOS_DTYPE_F32)
+    return f(float{});
+  if (dtype == AIOS_DTYPE_BF16)
+    return f(bf16{});
+  return fail(AIOS_STATUS_UNIMPLEMENTED,
+              "%s: dtype %d has no CPU kernel; use AIOS_DTYPE_F32 (0) or AIOS_DTYPE_BF16 (2)", call,
+              static_cast<int>(dtype));
+}
+
+/// AIOS_STATUS_OK, or fails naming the first extent that is negative.
+struct Extent {
+  const char *name;
+  int64_t value;
+};
+template <int N> AIOS_INLINE aios_status check_extents(const char *call, const Extent (&extents)[N]) {
+  for (const Extent &e : extents)
+    if (e.value < 0)
+      return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: %s must be >= 0, got %lld", call, e.name,
+                  static_cast<long long>(e.value));
+  return AIOS_STATUS_OK;
+}
+
+/// AIOS_STATUS_OK, or fails when a workspace is missing or too small. A negative need is a negated status.
+AIOS_INLINE aios_status check_workspace(const char *call, const void *workspace, int64_t bytes, int64_t need) {
+  if (need > 0 && (workspace == nullptr || bytes < need))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: workspace needs %lld bytes, got %lld%s", call,
+                static_cast<long long>(need), static_cast<long long>(bytes), workspace ? "" : " at null");
+  return AIOS_STATUS_OK;
+}
+
+/// Calls f(begin, end) over pieces of 0 .. n, where one index stands for `weight` elements of work. Pieces start at
+/// multiples of `align` and only large work is cut; callers must not let results depend on where.
+template <class F> AIOS_INLINE void parallel_ranges(Team &team, int64_t n, int64_t weight, int64_t align, const F &f) {
+  if (n <= 0)
+    return;
+  const int64_t smallest = max64(1, kTaskElements / max64(1, weight));
+  const int64_t pieces = min64(ceil_div(n, smallest), int64_t{8} * team.threads());
+  if (pieces <= 1 || team.threads() == 1) {
+    f(int64_t{0}, n);
+    return;
+  }
+  const int64_t step = ceil_div(ceil_div(n, pieces), align) * align;
+  team.parallel_for(ceil_div(n, step), [&](int64_t task, int) { f(task * step, min64(n, (task + 1) * step)); });
+}
+
+/// Sum over i < n of the vectors that add(i, lanes, sum) accumulates, in four interleaved sums of doubles.
+template <class F> AIOS_INLINE double sum_vectors(int64_t n, const F &add) {
+  VD sum[4] = {zero_double(), zero_double(), zero_double(), zero_double()};
+  int64_t i = 0;
+  for (; i + 4 * W <= n; i += 4 * W) {
+    add(i, Full{}, sum[0]);
+    add(i + W, Full{}, sum[1]);
+    add(i + 2 * W, Full{}, sum[2]);
+    add(i + 3 * W, Full{}, sum[3]);
+  }
+  for_vectors(n - i, [&](int64_t j, auto lanes) { add(i + j, lanes, sum[0]); });
+  accumulate(sum[0], sum[1]);
+  accumulate(sum[2], sum[3]);
+  accumulate(sum[0], sum[2]);
+  return reduce_add(sum[0]);
+}
+
+} // namespace aios::AIOS_ISA

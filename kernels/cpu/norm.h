@@ -1,0 +1,142 @@
+// The kernels of LayerNorm and RMSNorm: one template, which differs in whether the mean is subtracted.
+//
+// Forward: out = (x - mean) * rstd * weight + bias, with mean = 0 and no bias for RMSNorm. A row is read three times
+// (mean, variance, result) while it sits in the first-level cache; sums are in double.
+// Backward, with g = dout * weight and h = (x - mean) * rstd:
+//   dx = rstd * (g - mean(g) - h * mean(g h)), without mean(g) for RMSNorm
+//   dweight = sum over rows of dout * h, dbias = sum over rows of dout
+// The rows are cut into chunks that depend on the shape only. Each chunk sums its share of dweight and dbias into its
+// own slice of the workspace ([chunk][2][cols] floats), and the slices are added in chunk order.
+#pragma once
+
+#include "loops.h"
+
+namespace aios::AIOS_ISA {
+
+AIOS_INLINE int64_t norm_chunk_rows(int64_t rows, int64_t cols) {
+  constexpr int64_t kMostChunks = 256;
+  return max64(ceil_div(rows, kMostChunks), max64(1, kTaskElements / max64(1, cols)));
+}
+
+/// weight[i], or 1 without weights.
+template <class T, class Lanes> AIOS_INLINE VF load_weight(const T *weight, int64_t i, Lanes lanes) {
+  return weight ? load(weight + i, lanes) : set1(1.0f);
+}
+
+template <class T, bool Centered> struct NormForward {
+  T *out;
+  float *mean, *rstd;
+  const T *x, *weight, *bias;
+  int64_t rows, cols;
+  float epsilon;
+
+  void operator()(Team &team) const {
+    if (cols == 0)
+      return;
+    parallel_ranges(team, rows, cols, 1, [this](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++)
+        row(r);
+    });
+  }
+
+  void row(int64_t r) const {
+    const T *in = x + r * cols;
+    T *to = out + r * cols;
+    double center = 0.0;
+    if constexpr (Centered)
+      center = sum_vectors(cols, [&](int64_t i, auto lanes, VD &sum) { accumulate(sum, load(in + i, lanes)); }) /
+               static_cast<double>(cols);
+    const VF mu = set1(static_cast<float>(center));
+    const double squares = sum_vectors(cols, [&](int64_t i, auto lanes, VD &sum) {
+      const VF d = replace_rest(load(in + i, lanes) - mu, zero(), lanes);
+      accumulate(sum, d, d);
+    });
+    const double inverse = 1.0 / std::sqrt(squares / static_cast<double>(cols) + static_cast<double>(epsilon));
+    const VF scale = set1(static_cast<float>(inverse));
+    if (mean)
+      mean[r] = static_cast<float>(center);
+    if (rstd)
+      rstd[r] = static_cast<float>(inverse);
+    for_vectors(cols, [&](int64_t i, auto lanes) {
+      VF y = (load(in + i, lanes) - mu) * scale * load_weight(weight, i, lanes);
+      if (bias)
+        y = y + load(bias + i, lanes);
+      store(to + i, y, lanes);
+    });
+  }
+};
+
+template <class T, bool Centered> struct NormBackward {
+  T *dx, *dweight, *dbias;
+  const T *dout, *x, *weight;
+  const float *mean, *rstd;
+  float *workspace;
+  int64_t rows, cols;
+  bool accumulate_dx, accumulate_params;
+
+  void operator()(Team &team) const {
+    if (cols == 0)
+      return;
+    const int64_t chunk_rows = norm_chunk_rows(rows, cols);
+    const int64_t chunks = ceil_div(rows, chunk_rows);
+    team.parallel_for(chunks, [=, this](int64_t chunk, int) {
+      float *partial = dweight || dbias ? workspace + chunk * 2 * cols : nullptr;
+      if (partial)
+        memset(partial, 0, sizeof(float) * 2 * static_cast<size_t>(cols));
+      for (int64_t r = chunk * chunk_rows; r < min64(rows, (chunk + 1) * chunk_rows); r++)
+        row(r, partial);
+    });
+    if (dweight || dbias)
+      parallel_ranges(team, cols, 2 * chunks, 64, [=, this](int64_t begin, int64_t end) {
+        combine(dweight, workspace, chunks, begin, end);
+        combine(dbias, workspace + cols, chunks, begin, end);
+      });
+  }
+
+  void row(int64_t r, float *partial) const {
+    const T *in = x + r * cols, *up = dout + r * cols;
+    T *to = dx + r * cols;
+    const VF mu = set1(Centered ? mean[r] : 0.0f), scale = set1(rstd[r]);
+    double mean_g = 0.0;
+    if constexpr (Centered)
+      mean_g =
+          sum_vectors(cols, [&](int64_t i, auto lanes,
+                                VD &sum) { accumulate(sum, load(up + i, lanes), load_weight(weight, i, lanes)); }) /
+          static_cast<double>(cols);
+    const double mean_gh = sum_vectors(cols,
+                                       [&](int64_t i, auto lanes, VD &sum) {
+                                         const VF g = load(up + i, lanes) * load_weight(weight, i, lanes);
+                                         accumulate(sum, g, (load(in + i, lanes) - mu) * scale);
+                                       }) /
+                           static_cast<double>(cols);
+    const VF c1 = set1(static_cast<float>(mean_g)), c2 = set1(static_cast<float>(mean_gh));
+    for_vectors(cols, [&](int64_t i, auto lanes) {
+      const VF d = load(up + i, lanes), h = (load(in + i, lanes) - mu) * scale;
+      VF y = d * load_weight(weight, i, lanes);
+      if constexpr (Centered)
+        y = y - c1;
+      y = scale * fma(h, -c2, y);
+      if (partial) {
+        store(partial + i, fma(d, h, load(partial + i, lanes)), lanes);
+        store(partial + cols + i, load(partial + cols + i, lanes) + d, lanes);
+      }
+      if (accumulate_dx)
+        y = y + load(to + i, lanes);
+      store(to + i, y, lanes);
+    });
+  }
+
+  void combine(T *to, const float *partial, int64_t chunks, int64_t begin, int64_t end) const {
+    if (!to)
+      return;
+    for_vectors(end - begin, [&](int64_t j, auto lanes) {
+      const int64_t i = begin + j;
+      VF sum = zero();
+      for (int64_t chunk = 0; chunk < chunks; chunk++)
+        sum = sum + load(partial + chunk * 2 * cols + i, lanes);
+      store(to + i, accumulate_params ? sum + load(to + i, lanes) : sum, lanes);
+    });
+  }
+};
+
+} // namespace aios::AIOS_ISA

@@ -1,0 +1,47 @@
+// aios_sgd: one step of stochastic gradient descent of all tensors, for step t = 1, 2, ...
+//   g = grad * grad_scale[0] + weight_decay * p
+//   u = g at t = 1, else momentum * u + g;  p -= lr * u, or lr * g for a tensor without velocity
+#include "tensors.h"
+
+namespace aios::AIOS_ISA {
+
+namespace {
+
+template <class T>
+void update(T *p, const T *grad, float *velocity, int64_t n, float grad_scale, float weight_decay, float rate,
+            float momentum, bool first) {
+  const VF scale = set1(grad_scale), decay = set1(weight_decay), minus_rate = set1(-rate), mu = set1(momentum);
+  for_vectors(n, [=](int64_t i, auto lanes) {
+    const VF x = load(p + i, lanes);
+    VF u = fma(decay, x, load(grad + i, lanes) * scale);
+    if (velocity) {
+      if (!first)
+        u = fma(mu, load(velocity + i, lanes), u);
+      store(velocity + i, u, lanes);
+    }
+    store(p + i, fma(minus_rate, u, x), lanes);
+  });
+}
+
+} // namespace
+
+aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count,
+                     int64_t step, double lr, double momentum) {
+  if (const aios_status status = check_extents("aios_sgd", {{"count", count}}))
+    return status;
+  if (step < 1)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_sgd: step must be >= 1, got %lld", static_cast<long long>(step));
+  return enqueue(stream, [=](Team &team) {
+    const float scale = grad_scale ? grad_scale[0] : 1.0f;
+    parallel_tensors(team, tensors, count, [&](const aios_sgd_tensor &tensor, int64_t begin, int64_t n, int64_t) {
+      with_tensor_type(team, "aios_sgd", tensor.dtype, [&](auto type) {
+        using T = decltype(type);
+        update(static_cast<T *>(tensor.param) + begin, static_cast<const T *>(tensor.grad) + begin,
+               tensor.velocity ? tensor.velocity + begin : nullptr, n, scale, static_cast<float>(tensor.weight_decay),
+               static_cast<float>(lr), static_cast<float>(momentum), step == 1);
+      });
+    });
+  });
+}
+
+} // namespace aios::AIOS_ISA

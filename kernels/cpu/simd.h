@@ -1,0 +1,143 @@
+// One vocabulary of vectors for every kernel: W floats at a time, in the instruction set of the build.
+//
+//   VF, VI, VU   W lanes of float, int32_t, uint32_t: compiler vector types, so + - * / & | ^ << >> work as they are,
+//                and a C cast between them reinterprets bits
+//   VM           one truth value per lane
+//   VD           W lanes of double, only for accumulating sums
+//   Full, Tail   how many lanes of a load or store are real; the other lanes are read as 0 and not written
+//
+// The three headers included below give the same functions for their instruction set. Kernels are written once in
+// these words; a loop over n elements is `for_vectors(n, [&](int64_t i, auto lanes) { ... load(p + i, lanes) ... })`,
+// and the last, partial vector runs the same arithmetic, so a result does not depend on where its element lies.
+//
+// min(a, b) is `a < b ? a : b` and max(a, b) is `a > b ? a : b`: b when either is NaN.
+#pragma once
+
+#include <cfloat>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#define AIOS_INLINE static inline __attribute__((always_inline))
+
+namespace aios::AIOS_ISA {
+
+/// Storage of bfloat16: the upper half of a float.
+struct bf16 {
+  uint16_t bits;
+};
+
+/// Storage of IEEE binary16.
+struct f16 {
+  uint16_t bits;
+};
+
+/// All lanes.
+struct Full {};
+
+/// The first `count` lanes, 0 <= count <= W.
+struct Tail {
+  int count;
+};
+
+AIOS_INLINE float float_of(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+AIOS_INLINE uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+AIOS_INLINE float to_float(float x) {
+  return x;
+}
+AIOS_INLINE float to_float(bf16 x) {
+  return float_of(static_cast<uint32_t>(x.bits) << 16);
+}
+
+/// Stores one element, rounding to nearest even; a NaN stays a (quiet) NaN.
+AIOS_INLINE void store_one(float *p, float x) {
+  *p = x;
+}
+AIOS_INLINE void store_one(bf16 *p, float x) {
+  const uint32_t u = bits_of(x);
+  const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
+  p->bits = static_cast<uint16_t>(nan ? (u >> 16) | 0x40u : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+
+} // namespace aios::AIOS_ISA
+
+#if defined(__AVX512F__)
+#include "simd_avx512.h"
+#elif defined(__AVX2__)
+#include "simd_avx2.h"
+#else
+#include "simd_portable.h"
+#endif
+
+namespace aios::AIOS_ISA {
+
+AIOS_INLINE VF zero() {
+  return set1(0.0f);
+}
+AIOS_INLINE VF abs(VF x) {
+  return (VF)((VI)x & 0x7fffffff);
+}
+
+/// The sign of `sign` on the magnitude of `x`.
+AIOS_INLINE VF copysign(VF x, VF sign) {
+  return (VF)(((VI)x & 0x7fffffff) | ((VI)sign & INT32_MIN));
+}
+
+/// The greater of x and acc; NaN once either was NaN.
+AIOS_INLINE VF max_nan(VF x, VF acc) {
+  return select(is_nan(x), x, max(x, acc));
+}
+
+/// The lesser of x and acc; NaN once either was NaN.
+AIOS_INLINE VF min_nan(VF x, VF acc) {
+  return select(is_nan(x), x, min(x, acc));
+}
+
+/// Sum of the lanes, always in the same order.
+AIOS_INLINE float reduce_add(VF x) {
+  float lane[W];
+  store(lane, x, Full{});
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++)
+      lane[i] += lane[i + half];
+  return lane[0];
+}
+
+AIOS_INLINE float reduce_max(VF x) {
+  float lane[W];
+  store(lane, x, Full{});
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++)
+      lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+  return lane[0];
+}
+
+AIOS_INLINE double reduce_add(const VD &x) {
+  double lane[W];
+  store(lane, x);
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++)
+      lane[i] += lane[i + half];
+  return lane[0];
+}
+
+/// Calls f(i, Full) for each whole vector of n elements, then f(i, Tail) for the rest.
+template <class F> AIOS_INLINE void for_vectors(int64_t n, const F &f) {
+  int64_t i = 0;
+  for (; i + W <= n; i += W)
+    f(i, Full{});
+  if (i < n)
+    f(i, Tail{static_cast<int>(n - i)});
+}
+
+} // namespace aios::AIOS_ISA

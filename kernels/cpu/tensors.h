@@ -1,0 +1,48 @@
+// Walks many tensors in fixed chunks, so that one huge tensor and a hundred small ones are shared out alike. Where the
+// chunks lie depends on the sizes only.
+#pragma once
+
+#include "loops.h"
+
+namespace aios::AIOS_ISA {
+
+constexpr int64_t kTensorChunk = 32768;
+
+/// Chunks of `count` tensors that have a field n.
+template <class Tensor> AIOS_INLINE int64_t tensor_chunks(const Tensor *tensors, int64_t count) {
+  int64_t chunks = 0;
+  for (int64_t i = 0; i < count; i++)
+    chunks += ceil_div(tensors[i].n, kTensorChunk);
+  return chunks;
+}
+
+/// Calls f(tensor, begin, n, chunk) for every chunk of every tensor, in parallel.
+template <class Tensor, class F>
+AIOS_INLINE void parallel_tensors(Team &team, const Tensor *tensors, int64_t count, const F &f) {
+  const int64_t chunks = tensor_chunks(tensors, count);
+  team.parallel_for(chunks, [&](int64_t chunk, int) {
+    int64_t tensor = 0, first = 0;
+    for (;; tensor++) {
+      const int64_t own = ceil_div(tensors[tensor].n, kTensorChunk);
+      if (chunk < first + own)
+        break;
+      first += own;
+    }
+    const int64_t begin = (chunk - first) * kTensorChunk;
+    f(tensors[tensor], begin, min64(kTensorChunk, tensors[tensor].n - begin), chunk);
+  });
+}
+
+/// Calls f(T{}) with the storage type of a tensor of a list. A dtype without kernel fails the stream.
+template <class F> AIOS_INLINE void with_tensor_type(Team &team, const char *call, aios_dtype dtype, const F &f) {
+  if (dtype == AIOS_DTYPE_F32)
+    f(float{});
+  else if (dtype == AIOS_DTYPE_BF16)
+    f(bf16{});
+  else
+    team.fail(AIOS_STATUS_UNIMPLEMENTED,
+              "%s: dtype %d of a tensor has no CPU kernel; use AIOS_DTYPE_F32 (0) or AIOS_DTYPE_BF16 (2)", call,
+              static_cast<int>(dtype));
+}
+
+} // namespace aios::AIOS_ISA

@@ -1,0 +1,102 @@
+// Elementary functions of VF, to about 1 ulp over the whole range of float: infinities, NaN, overflow and gradual
+// underflow come out as IEEE asks. Polynomials are minimax fits made for these ranges; the error that is left of each
+// fit is below 0.11 ulp, the rest is rounding.
+#pragma once
+
+#include "simd.h"
+
+namespace aios::AIOS_ISA {
+
+/// Polynomial c[0] + c[1] x + ... by Horner's rule.
+template <int N> AIOS_INLINE VF polynomial(VF x, const float (&c)[N]) {
+  VF y = set1(c[N - 1]);
+  for (int i = N - 2; i >= 0; i--)
+    y = fma(y, x, set1(c[i]));
+  return y;
+}
+
+/// exp(hi + lo) for |lo| <= 0.06: the exponential of a sum that has more digits than a float.
+AIOS_INLINE VF exp_sum(VF hi, VF lo) {
+  constexpr float kQ[] = {4.999999404e-01f, 1.666652113e-01f, 4.166838899e-02f, 8.368716575e-03f, 1.381459879e-03f};
+  // Beyond these bounds the result is infinite or 0; a NaN passes because it is the second operand.
+  hi = min(set1(89.0f), max(set1(-104.0f), hi));
+  // Adding 1.5 * 2^23 rounds to an integer.
+  const VF n = fma(hi, set1(1.44269504f), set1(12582912.0f)) - set1(12582912.0f);
+  // ln 2 = 0.693359375 - 2.12194440e-4; the first has 9 bits, so that its product with n is exact.
+  VF r = fma(n, set1(-0.693359375f), hi);
+  r = fma(n, set1(2.12194440e-4f), r) + lo;
+  const VF y = fma(r * r, polynomial(r, kQ), r) + set1(1.0f);
+  return scale2(y, n);
+}
+
+AIOS_INLINE VF exp(VF x) {
+  return exp_sum(x, set1(0.0f));
+}
+
+AIOS_INLINE VF log(VF x) {
+  constexpr float kP[] = {3.333331048e-01f,  -2.499998659e-01f, 2.000222653e-01f,  -1.666925251e-01f, 1.421866417e-01f,
+                          -1.238433495e-01f, 1.187292635e-01f,  -1.178986579e-01f, 6.915540248e-02f};
+  const VM denormal = lt(x, set1(FLT_MIN));
+  const VF scaled = select(denormal, x * set1(8388608.0f), x);
+  // x = m 2^e with sqrt(1/2) <= m < sqrt(2).
+  const VI bits = (VI)scaled + (0x3f800000 - 0x3f3504f3);
+  const VF m = (VF)((bits & 0x007fffff) + 0x3f3504f3);
+  const VF e = __builtin_convertvector((bits >> 23) - 127, VF) - select(denormal, set1(23.0f), zero());
+  const VF f = m - set1(1.0f);
+  const VF square = f * f;
+  VF y = f * square * polynomial(f, kP);
+  y = fma(e, set1(-2.12194440e-4f), y);
+  y = fma(square, set1(-0.5f), y);
+  y = fma(e, set1(0.693359375f), f + y);
+  y = select(lt(x, set1(INFINITY)), y, x); // +infinity and NaN
+  y = select(lt(x, zero()), set1(NAN), y);
+  return select(eq(x, zero()), set1(-INFINITY), y);
+}
+
+/// The logistic function 1 / (1 + exp(-x)) and its derivative.
+struct Logistic {
+  VF value, slope;
+};
+
+/// Both keep their relative accuracy where they are tiny.
+AIOS_INLINE Logistic logistic(VF x) {
+  const VF z = exp((VF)((VI)x | INT32_MIN)); // exp(-|x|) cannot overflow
+  const VF inverse = set1(1.0f) / (z + set1(1.0f));
+  const VF small = z * inverse;
+  return {select(lt(x, zero()), small, inverse), small * inverse};
+}
+
+AIOS_INLINE VF sigmoid(VF x) {
+  return logistic(x).value;
+}
+
+AIOS_INLINE VF tanh(VF x) {
+  constexpr float kP[] = {-3.333328366e-01f, 1.333149076e-01f, -5.374349654e-02f, 2.065058611e-02f, -5.717043299e-03f};
+  const VF magnitude = abs(x);
+  const VF square = x * x;
+  const VF small = fma(square * x, polynomial(square, kP), x);
+  const VF large = set1(1.0f) - set1(2.0f) / (exp(magnitude + magnitude) + set1(1.0f));
+  return select(lt(magnitude, set1(0.625f)), small, copysign(large, x));
+}
+
+/// The normal distribution function Phi(x) and, by its density phi, its derivative.
+struct Normal {
+  VF distribution, density;
+};
+
+/// Phi(-t) = exp(-t^2 / 2) R(t), where R is smooth and has a rational fit with positive terms only: the lower tail
+/// keeps its relative accuracy down to where it underflows.
+AIOS_INLINE Normal normal(VF x) {
+  constexpr float kP[] = {5.000000000e-01f, 4.392808378e-01f, 1.839671731e-01f, 4.088044912e-02f, 4.153124988e-03f};
+  constexpr float kQ[] = {1.000000000e+00f, 1.676446676e+00f, 1.205540180e+00f,
+                          4.714034796e-01f, 1.024782062e-01f, 1.041022874e-02f};
+  const VF t = min(set1(16.0f), abs(x));
+  // t^2 = head^2 + (t - head)(t + head), where the square of the 12 bits of head is exact.
+  const VF head = (VF)((VI)t & ~0xfff);
+  const VF half = set1(-0.5f);
+  const VF gauss = exp_sum(half * head * head, half * (t - head) * (t + head));
+  const VF tail = gauss * polynomial(t, kP) / polynomial(t, kQ);
+  return {select(lt(x, zero()), tail, set1(1.0f) - tail), gauss * set1(0.398942280f)};
+}
+
+} // namespace aios::AIOS_ISA
