@@ -1,0 +1,117 @@
+using AiOs.Conformance.Cases;
+using AiOs.Conformance.Harness;
+using AiOs.Runtime;
+
+// The number of workers belongs to the whole library, so one group runs at a time.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
+namespace AiOs.Conformance;
+
+/// <summary>
+/// Runs the cases of one list on every backend: once on two workers, compared with the oracle; again on two workers
+/// and once on one, compared with the bits of the first run.
+/// </summary>
+public abstract class ConformanceTests<TCases>(ITestOutputHelper output)
+    where TCases : CaseList
+{
+    private const int Shown = 10;
+
+    public static TheoryData<string, string, string> Groups()
+    {
+        var data = new TheoryData<string, string, string>();
+        foreach (string backend in Backends.Names)
+        {
+            foreach (CaseGroup group in List.Groups)
+            {
+                data.Add(backend, group.Op, group.Name);
+            }
+        }
+
+        return data;
+    }
+
+    private static CaseList List => CaseList.All.Single(list => list is TCases);
+
+    [Theory]
+    [MemberData(nameof(Groups))]
+    public void Conforms(string backend, string op, string group)
+    {
+        BackendProbe probe = Backends.Probe().Single(probe => probe.Name == backend);
+        if (!probe.Available)
+        {
+            Assert.Skip($"backend {backend}: {probe.Problem}");
+        }
+
+        Func<IEnumerable<Case>> cases = List.Groups.Single(candidate => candidate.Op == op && candidate.Name == group).Cases;
+        var failures = new List<string>();
+        var fingerprints = new List<ulong>();
+        string isa;
+        using (var lab = new Lab(backend, threads: 2))
+        {
+            isa = $"{lab.Device.Info.Isa}";
+            foreach (Case test in cases())
+            {
+                Outcome first = lab.Run(test);
+                Outcome second = first.Failure is null ? lab.Run(test, judge: false) : first;
+                fingerprints.Add(first.Fingerprint);
+                if (first.Failure is { } failure)
+                {
+                    failures.Add($"{test}: {failure}");
+                }
+                else if (second.Fingerprint != first.Fingerprint)
+                {
+                    failures.Add($"{test}: a second run gave other bits");
+                }
+            }
+        }
+
+        output.WriteLine($"{op} {group}: {fingerprints.Count} cases on {backend} ({isa})");
+        if (failures.Count == 0)
+        {
+            CompareOneWorker(backend, cases, fingerprints, failures);
+        }
+
+        Assert.True(failures.Count == 0, $"{failures.Count} of {fingerprints.Count} cases failed on {backend} ({isa}):\n{string.Join('\n', failures.Take(Shown))}");
+    }
+
+    private static void CompareOneWorker(string backend, Func<IEnumerable<Case>> cases, List<ulong> fingerprints, List<string> failures)
+    {
+        using var lab = new Lab(backend, threads: 1);
+        int i = 0;
+        foreach (Case test in cases())
+        {
+            if (lab.Run(test, judge: false).Fingerprint != fingerprints[i++])
+            {
+                failures.Add($"{test}: one worker gave other bits than two");
+            }
+        }
+    }
+}
+
+public sealed class AttentionTests(ITestOutputHelper output) : ConformanceTests<AttentionCases>(output);
+
+public sealed class CrossEntropyTests(ITestOutputHelper output) : ConformanceTests<CrossEntropyCases>(output);
+
+public sealed class DropoutTests(ITestOutputHelper output) : ConformanceTests<DropoutCases>(output);
+
+public sealed class ElementwiseTests(ITestOutputHelper output) : ConformanceTests<ElementwiseCases>(output);
+
+public sealed class FillCastTests(ITestOutputHelper output) : ConformanceTests<FillCastCases>(output);
+
+public sealed class GatherTests(ITestOutputHelper output) : ConformanceTests<GatherCases>(output);
+
+public sealed class GemmTests(ITestOutputHelper output) : ConformanceTests<GemmCases>(output);
+
+public sealed class LayerNormTests(ITestOutputHelper output) : ConformanceTests<LayerNormCases>(output);
+
+public sealed class OptimizerTests(ITestOutputHelper output) : ConformanceTests<OptimizerCases>(output);
+
+public sealed class ReduceTests(ITestOutputHelper output) : ConformanceTests<ReduceCases>(output);
+
+public sealed class RmsNormTests(ITestOutputHelper output) : ConformanceTests<RmsNormCases>(output);
+
+public sealed class RopeTests(ITestOutputHelper output) : ConformanceTests<RopeCases>(output);
+
+public sealed class SoftmaxTests(ITestOutputHelper output) : ConformanceTests<SoftmaxCases>(output);
+
+public sealed class SwiGluTests(ITestOutputHelper output) : ConformanceTests<SwiGluCases>(output);
