@@ -1,0 +1,148 @@
+using AiOs.Runtime;
+using AiOs.Tensors;
+using AiOs.Training.Data;
+using AiOs.Training.Modules;
+using AiOs.Training.Optimizers;
+using Stream = AiOs.Runtime.Stream;
+
+namespace AiOs.Training;
+
+/// <summary>What the device computed in one step.</summary>
+internal readonly record struct StepResult(long Step, double Loss, double GradNorm, double LearningRate);
+
+/// <summary>
+/// Enqueues training steps and reads their results back later: while one step runs, the next is already being
+/// enqueued, so that the device never waits for the host.
+/// </summary>
+internal sealed class StepRunner : IDisposable
+{
+    /// <summary>Steps in flight at most.</summary>
+    private const int Depth = 2;
+
+    private readonly Stream _stream;
+    private readonly Gpt _model;
+    private readonly Optimizer _optimizer;
+    private readonly GradientClipper _clipper;
+    private readonly Tape _tape;
+    private readonly int _parts;
+    private readonly ulong _seed;
+    private readonly Tensor _ids;
+    private readonly Tensor _targets;
+    private readonly Slot[] _slots;
+    private long _enqueued;
+    private long _completed;
+
+    public StepRunner(Stream stream, Gpt model, Optimizer optimizer, TrainerOptions options)
+    {
+        (_stream, _model, _optimizer) = (stream, model, optimizer);
+        (_parts, _seed) = (options.Accumulate, options.Seed);
+        _clipper = new GradientClipper(model.Parameters, stream, options.GradClip);
+        _tape = new Tape(stream);
+        Rows = options.Batch / options.Accumulate;
+        _ids = Tensor.Empty(stream, DType.I32, Rows, options.Model.Block);
+        _targets = Tensor.Empty(stream, DType.I32, Rows, options.Model.Block);
+        _slots = [.. Enumerable.Range(0, Depth).Select(_ => new Slot(stream.Device, _parts))];
+    }
+
+    /// <summary>Windows of a micro-batch.</summary>
+    public int Rows { get; }
+
+    /// <summary>Steps enqueued whose results were not taken.</summary>
+    public int Pending => (int)(_enqueued - _completed);
+
+    /// <summary>True when the next step needs a result to be taken first.</summary>
+    public bool IsFull => Pending == Depth;
+
+    /// <summary>Enqueues a step: forward and backward of each micro-batch, clipping, update.</summary>
+    public void Enqueue(BatchLoader loader, long step, double learningRate)
+    {
+        Slot slot = _slots[_enqueued % Depth];
+        _model.Training = true;
+        _optimizer.ZeroGrad();
+        for (int part = 0; part < _parts; part++)
+        {
+            TokenBatch batch = loader.Next();
+            _ids.CopyFrom(batch.Inputs, _stream);
+            _targets.CopyFrom(batch.Targets, _stream);
+            _tape.SeedRandom(_seed, (step * _parts) + part);
+            Tensor loss = _model.Loss(_tape, _ids, _targets);
+            _tape.Backward(loss, 1f / _parts);
+            _stream.Copy(slot.Results.Pointer + (part * sizeof(float)), loss.Pointer, sizeof(float));
+            _tape.Reset();
+        }
+
+        _clipper.Measure();
+        _stream.Copy(slot.Results.Pointer + (_parts * sizeof(float)), _clipper.NormAddress, sizeof(float));
+        _optimizer.Step(learningRate, _clipper);
+        _stream.Record(slot.Done);
+        (slot.Step, slot.LearningRate) = (step, learningRate);
+        _enqueued++;
+    }
+
+    /// <summary>Waits for the oldest step in flight, gives its batches back to the loader, and returns its results.</summary>
+    /// <exception cref="BackendException">The device could not run the step.</exception>
+    public StepResult Complete(BatchLoader loader)
+    {
+        Slot slot = _slots[_completed % Depth];
+        slot.Done.Synchronize();
+
+        // An event completes even when the work before it failed; asking the stream throws then.
+        _ = _stream.IsIdle;
+        _completed++;
+        for (int part = 0; part < _parts; part++)
+        {
+            loader.Release();
+        }
+
+        ReadOnlySpan<float> results = slot.Results.GetSpan();
+        double loss = 0;
+        foreach (float partLoss in results[.._parts])
+        {
+            loss += partLoss;
+        }
+
+        return new StepResult(slot.Step, loss / _parts, results[_parts], slot.LearningRate);
+    }
+
+    /// <summary>Waits for whatever is in flight and forgets it; never throws.</summary>
+    public void Abandon()
+    {
+        try
+        {
+            _stream.Synchronize();
+        }
+        catch (BackendException)
+        {
+            // Whoever abandons the run has its reason already.
+        }
+
+        _completed = _enqueued;
+        _tape.Reset();
+    }
+
+    public void Dispose()
+    {
+        Abandon();
+        _tape.Dispose();
+        _clipper.Dispose();
+        _ids.Dispose();
+        _targets.Dispose();
+        foreach (Slot slot in _slots)
+        {
+            slot.Done.Dispose();
+            ((IDisposable)slot.Results).Dispose();
+        }
+    }
+
+    /// <summary>Where a step in flight leaves its results: a loss per micro-batch, then the gradient norm.</summary>
+    private sealed class Slot(Device device, int parts)
+    {
+        public PinnedMemory<float> Results { get; } = device.AllocatePinned<float>(parts + 1);
+
+        public Event Done { get; } = device.CreateEvent();
+
+        public long Step { get; set; }
+
+        public double LearningRate { get; set; }
+    }
+}
