@@ -2,11 +2,7 @@
 
 #include <cstdio>
 
-#if __has_include("../cpu/generated/header_hash.g.h")
 #include "../cpu/generated/header_hash.g.h"
-#else
-#define AIOS_HEADER_HASH ""
-#endif
 
 namespace aios {
 namespace {

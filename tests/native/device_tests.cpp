@@ -1,6 +1,4 @@
 // The device half: streams, events, the pool, memory.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -13,24 +11,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "aios_cpu.h"
-#include "launch.h"
+#include "support.h"
 
 namespace {
 
-/// A stream that is destroyed with the test.
-class TestStream {
-public:
-  TestStream() { EXPECT_EQ(aios_cpu_stream_create(&stream_), AIOS_STATUS_OK); }
-  ~TestStream() { EXPECT_EQ(aios_cpu_stream_destroy(stream_), AIOS_STATUS_OK); }
-  TestStream(const TestStream &) = delete;
-  TestStream &operator=(const TestStream &) = delete;
-  operator aios_stream() const { return stream_; }
-  aios_status synchronize() const { return aios_cpu_stream_synchronize(stream_); }
+using aios::test::TestStream;
+using aios::test::Threads;
 
-private:
-  aios_stream stream_ = nullptr;
+/// Says so when the processor lacks the instruction set that AIOS_CPU_ISA asks for, instead of testing another one.
+class IsaAvailable : public testing::Environment {
+  void SetUp() override {
+    aios_cpu_info info;
+    if (aios_cpu_get_info(&info) != AIOS_STATUS_OK)
+      GTEST_SKIP() << aios_last_error();
+  }
 };
+[[maybe_unused]] const auto *const isa_available = testing::AddGlobalTestEnvironment(new IsaAvailable);
 
 class TestEvent {
 public:
@@ -42,18 +38,6 @@ public:
 
 private:
   aios_event event_ = nullptr;
-};
-
-/// Restores the number of workers.
-class Threads {
-public:
-  explicit Threads(int count) : before_(aios::pool_threads()) {
-    EXPECT_EQ(aios_cpu_set_threads(count), AIOS_STATUS_OK);
-  }
-  ~Threads() { EXPECT_EQ(aios_cpu_set_threads(before_), AIOS_STATUS_OK); }
-
-private:
-  int before_;
 };
 
 /// A command that occupies its worker until the flag is raised.

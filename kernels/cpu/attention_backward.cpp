@@ -1,0 +1,191 @@
+// aios_attention_backward: the gradient of attention, with the probabilities computed again from lse, block by block
+// (Dao et al., arXiv:2205.14135). One task is one key-value head of one sequence: its gradients of keys and values are
+// summed over the blocks of queries in their order, so that nothing depends on scheduling.
+//
+// With P = exp(scale q k^T - lse), delta = rowsum(dout * out):
+//   dv = P^T dout,   dS = P * (dout v^T - delta),   dq = scale dS k,   dk = scale dS^T q
+#include "attention_tile.h"
+
+namespace aios::AIOS_ISA {
+namespace {
+
+struct Backward {
+  aios_attention_desc d;
+  void *dq, *dk, *dv;
+  const void *dout, *out;
+  const float *lse;
+  const void *q, *k, *v;
+  float *workspace;
+};
+
+/// Floats of the blocks in scratch memory, and what is left there for the sums of dk and dv.
+constexpr int64_t kBlockFloats = 7 * kQueries * kMaxHeadDim + 2 * kKeys * kQueries + 2 * kQueries;
+constexpr int64_t kSpareFloats = static_cast<int64_t>(kScratchBytes / sizeof(float)) - kBlockFloats - 256;
+
+/// Floats of the sums of dk and dv of one task.
+int64_t sum_floats(const aios_attention_desc &d) {
+  return 2 * d.kv_len * round_up_lanes(d.head_dim);
+}
+
+/// They stay in scratch memory, where they are warm, unless the sequence is long.
+int64_t workspace_floats(const aios_attention_desc &d) {
+  return sum_floats(d) <= kSpareFloats ? 0 : d.batch * d.kv_heads * sum_floats(d);
+}
+
+template <class T> class KeyValueHead {
+public:
+  KeyValueHead(const Backward &p, void *scratch, int64_t batch, int64_t kv_head)
+      : p_(p), d_(p.d), dim_(static_cast<int>(p.d.head_dim)), pitch_(round_up_lanes(dim_)), batch_(batch),
+        kv_head_(kv_head), k_(head_rows(static_cast<const T *>(p.k), d_.k_stride, batch, kv_head)),
+        v_(head_rows(static_cast<const T *>(p.v), d_.v_stride, batch, kv_head)) {
+    Arena arena(scratch);
+    const int64_t rows = int64_t{kQueries} * pitch_, columns = int64_t{kQueries} * dim_;
+    q_rows_ = arena.take(rows);
+    q_columns_ = arena.take(columns);
+    dout_rows_ = arena.take(rows);
+    dout_columns_ = arena.take(columns);
+    dq_sums_ = arena.take(rows);
+    keys_ = arena.take(rows);
+    values_ = arena.take(rows);
+    p_block_ = arena.take(kKeys * kQueries);
+    ds_block_ = arena.take(kKeys * kQueries);
+    lse_ = arena.take(kQueries);
+    delta_ = arena.take(kQueries);
+    dk_sums_ = p.workspace == nullptr ? arena.take(sum_floats(d_))
+                                      : p.workspace + (batch * d_.kv_heads + kv_head) * sum_floats(d_);
+    dv_sums_ = dk_sums_ + sum_floats(d_) / 2;
+  }
+
+  void run() {
+    memset(dk_sums_, 0, static_cast<size_t>(sum_floats(d_)) * sizeof(float));
+    const int64_t group = d_.heads / d_.kv_heads;
+    for (int64_t head = kv_head_ * group; head < (kv_head_ + 1) * group; head++)
+      for (int64_t first = 0; first < d_.q_len; first += kQueries)
+        run_queries(head, first);
+    write(head_rows(static_cast<T *>(p_.dk), d_.k_stride, batch_, kv_head_), dk_sums_, d_.kv_len);
+    write(head_rows(static_cast<T *>(p_.dv), d_.v_stride, batch_, kv_head_), dv_sums_, d_.kv_len);
+  }
+
+private:
+  void run_queries(int64_t head, int64_t first) {
+    const int count = static_cast<int>(d_.q_len - first < kQueries ? d_.q_len - first : kQueries);
+    const int lanes = round_up_lanes(count);
+    stage_queries(head, first, count, lanes);
+    const int64_t offset = d_.kv_len - d_.q_len;
+    const int64_t visible = d_.causal ? first + count + offset : d_.kv_len;
+    for (int64_t key = 0; key < visible; key += kKeys) {
+      const int keys = static_cast<int>(visible - key < kKeys ? visible - key : kKeys);
+      stage_rows(keys_, pitch_, k_[key], k_.stride, keys, dim_);
+      stage_rows(values_, pitch_, v_[key], v_.stride, keys, dim_);
+      multiply_blocks<false>({p_block_, kQueries, keys_, pitch_, 1, q_columns_, kQueries, keys, lanes, dim_});
+      multiply_blocks<false>({ds_block_, kQueries, values_, pitch_, 1, dout_columns_, kQueries, keys, lanes, dim_});
+      const bool masked = d_.causal && key + keys - 1 > first + offset;
+      differentiate(keys, lanes, masked, static_cast<float>(first + offset - key));
+      multiply_blocks<true>(
+          {dv_sums_ + key * pitch_, pitch_, p_block_, kQueries, 1, dout_rows_, pitch_, keys, pitch_, count});
+      multiply_blocks<true>(
+          {dk_sums_ + key * pitch_, pitch_, ds_block_, kQueries, 1, q_rows_, pitch_, keys, pitch_, count});
+      multiply_blocks<true>({dq_sums_, pitch_, ds_block_, 1, kQueries, keys_, pitch_, count, pitch_, keys});
+    }
+    Rows<T> dq = head_rows(static_cast<T *>(p_.dq), d_.q_stride, batch_, head);
+    dq.data = dq[first];
+    write(dq, dq_sums_, count);
+  }
+
+  void stage_queries(int64_t head, int64_t first, int count, int lanes) {
+    const Rows<const T> q = head_rows(static_cast<const T *>(p_.q), d_.q_stride, batch_, head);
+    const Rows<const T> out = head_rows(static_cast<const T *>(p_.out), d_.out_stride, batch_, head);
+    const Rows<const T> dout = head_rows(static_cast<const T *>(p_.dout), d_.out_stride, batch_, head);
+    stage_rows(q_rows_, pitch_, q[first], q.stride, count, dim_);
+    stage_rows(dout_rows_, pitch_, dout[first], dout.stride, count, dim_);
+    stage_columns(q_columns_, q[first], q.stride, count, lanes, dim_, d_.scale);
+    stage_columns(dout_columns_, dout[first], dout.stride, count, lanes, dim_, 1.0f);
+    memset(dq_sums_, 0, static_cast<size_t>(count) * static_cast<size_t>(pitch_) * sizeof(float));
+    const float *lse = p_.lse + (batch_ * d_.heads + head) * d_.q_len + first;
+    for (int i = 0; i < lanes; i++) {
+      // A lane without a query has probability exp(0 - infinity) = 0 everywhere.
+      lse_[i] = i < count ? lse[i] : INFINITY;
+      delta_[i] = 0.0f;
+    }
+    for (int i = 0; i < count; i++) {
+      VF sum = zero();
+      for_vectors(dim_, [&](int64_t c, auto n) {
+        sum = fma(load(dout_rows_ + i * pitch_ + c, n), load(out[first + i] + c, n), sum);
+      });
+      delta_[i] = reduce_add(sum);
+    }
+  }
+
+  /// From scores and dP to P and scale dS, in place; query i sees row j while j <= i + limit.
+  void differentiate(int keys, int lanes, bool masked, float limit) {
+    for (int lane = 0; lane < lanes; lane += W) {
+      const VF lse = load(lse_ + lane, Full{}), delta = load(delta_ + lane, Full{}), scale = set1(d_.scale);
+      const VF last = lane_numbers() + set1(limit + static_cast<float>(lane));
+      for (int j = 0; j < keys; j++) {
+        float *p = p_block_ + j * kQueries + lane, *ds = ds_block_ + j * kQueries + lane;
+        VF probability = exp(load(p, Full{}) - lse);
+        if (masked)
+          probability = select(lt(last, set1(static_cast<float>(j))), zero(), probability);
+        store(p, probability, Full{});
+        store(ds, probability * (load(ds, Full{}) - delta) * scale, Full{});
+      }
+    }
+  }
+
+  void write(const Rows<T> &to, const float *sums, int64_t rows) const {
+    for (int64_t i = 0; i < rows; i++)
+      for_vectors(dim_, [&](int64_t c, auto n) { store(to[i] + c, load(sums + i * pitch_ + c, n), n); });
+  }
+
+  const Backward &p_;
+  const aios_attention_desc &d_;
+  const int dim_, pitch_;
+  const int64_t batch_, kv_head_;
+  const Rows<const T> k_, v_;
+  float *q_rows_, *q_columns_, *dout_rows_, *dout_columns_, *dq_sums_, *keys_, *values_, *p_block_, *ds_block_;
+  float *lse_, *delta_, *dk_sums_, *dv_sums_;
+};
+
+template <class T> void run(const Backward &p, Team &team) {
+  team.parallel_for(p.d.batch * p.d.kv_heads, [&](int64_t task, int worker) {
+    KeyValueHead<T>(p, team.scratch(worker), task / p.d.kv_heads, task % p.d.kv_heads).run();
+  });
+}
+
+} // namespace
+
+int64_t aios_attention_backward_workspace_size(const aios_attention_desc *desc) {
+  const aios_status status = check_attention(desc, "attention_backward");
+  return status == AIOS_STATUS_OK ? workspace_floats(*desc) * static_cast<int64_t>(sizeof(float))
+                                  : -static_cast<int64_t>(status);
+}
+
+aios_status aios_attention_backward(aios_stream stream, void *dq, void *dk, void *dv, const void *dout, const void *out,
+                                    const float *lse, const void *q, const void *k, const void *v, void *workspace,
+                                    int64_t workspace_bytes, const aios_attention_desc *desc) {
+  // Qualified, because the type of desc makes the exported function of the same name visible as well.
+  const int64_t bytes = AIOS_ISA::aios_attention_backward_workspace_size(desc);
+  if (bytes < 0)
+    return static_cast<aios_status>(-bytes);
+  const aios_attention_desc &d = *desc;
+  if (d.batch == 0 || d.heads == 0 || (d.q_len == 0 && d.kv_len == 0))
+    return AIOS_STATUS_OK;
+  if ((d.q_len > 0 && (dq == nullptr || dout == nullptr || out == nullptr || lse == nullptr || q == nullptr)) ||
+      (d.kv_len > 0 && (dk == nullptr || dv == nullptr || k == nullptr || v == nullptr)))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "attention_backward: an operand is null");
+  if (bytes > 0 &&
+      (workspace == nullptr || workspace_bytes < bytes || reinterpret_cast<uintptr_t>(workspace) % 64 != 0))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT,
+                "attention_backward: the workspace has %lld bytes; %lld, 64-byte aligned, are needed",
+                static_cast<long long>(workspace_bytes), static_cast<long long>(bytes));
+  const Backward problem{
+      d, dq, dk, dv, dout, out, lse, q, k, v, bytes == 0 ? nullptr : static_cast<float *>(workspace)};
+  return enqueue(stream, [problem](Team &team) {
+    if (problem.d.dtype == AIOS_DTYPE_F32)
+      run<float>(problem, team);
+    else
+      run<bf16>(problem, team);
+  });
+}
+
+} // namespace aios::AIOS_ISA

@@ -1,0 +1,154 @@
+// What attention forward and backward share: blocks of queries and keys as binary32 in a worker's scratch memory, and
+// products of such blocks.
+//
+// Scores are kept transposed, [key][query]: the queries are the lanes. The maximum and the sum of a softmax then run
+// down the lanes without a horizontal step, and the probabilities are the left operand of P V as they are.
+#pragma once
+
+#include "aios_kernels.h"
+#include "gemm_pack.h"
+#include "gemm_tile.h"
+#include "launch.h"
+
+namespace aios::AIOS_ISA {
+
+/// Queries and keys of a block. 64 x 64 scores, keys and values of 64 elements together fill the L1 cache.
+constexpr int kQueries = 64;
+constexpr int kKeys = 64;
+constexpr int kMaxHeadDim = 256;
+
+constexpr int round_up_lanes(int64_t n) {
+  return static_cast<int>((n + W - 1) / W * W);
+}
+
+/// Rows and columns of a product of blocks: `cols` is a multiple of W; all rows of C and B are aligned alike.
+struct BlockProduct {
+  float *c;
+  int64_t c_pitch;
+  const float *a;
+  int64_t row_step, k_step;
+  const float *b;
+  int64_t b_pitch;
+  int rows, cols, depth;
+};
+
+template <int Rows, int Vectors, bool Accumulate> AIOS_INLINE void block_tile(const BlockProduct &p, int row, int col) {
+  float *c = p.c + row * p.c_pitch + col;
+  VF acc[Rows][Vectors];
+#pragma GCC unroll 32
+  for (int i = 0; i < Rows; i++)
+#pragma GCC unroll 16
+    for (int j = 0; j < Vectors; j++)
+      acc[i][j] = Accumulate ? load(c + i * p.c_pitch + j * W, Full{}) : zero();
+  multiply(acc, p.a + row * p.row_step, p.row_step, p.k_step, p.b + col, p.b_pitch, p.depth);
+#pragma GCC unroll 32
+  for (int i = 0; i < Rows; i++)
+#pragma GCC unroll 16
+    for (int j = 0; j < Vectors; j++)
+      store(c + i * p.c_pitch + j * W, acc[i][j], Full{});
+}
+
+template <int Rows, int Vectors, bool Accumulate> static void block_columns(const BlockProduct &p, int col) {
+  int row = 0;
+  for (; row + Rows <= p.rows; row += Rows)
+    block_tile<Rows, Vectors, Accumulate>(p, row, col);
+  for (; row + 2 <= p.rows; row += 2)
+    block_tile<2, Vectors, Accumulate>(p, row, col);
+  if (row < p.rows)
+    block_tile<1, Vectors, Accumulate>(p, row, col);
+}
+
+/// c[i][j] (+)= sum over k of a[i * row_step + k * k_step] * b[k * b_pitch + j], in the order of k.
+template <bool Accumulate> static void multiply_blocks(const BlockProduct &p) {
+  constexpr int kVectors = W == 16 ? 4 : 2;
+  constexpr int kAccumulators = W == 16 ? 24 : W == 8 ? 12 : 8;
+  int col = 0;
+  for (; col + kVectors * W <= p.cols; col += kVectors * W)
+    block_columns<kAccumulators / kVectors, kVectors, Accumulate>(p, col);
+  for (; col < p.cols; col += W)
+    block_columns<8, 1, Accumulate>(p, col);
+}
+
+/// Copies `rows` rows of `dim` elements to rows of `pitch` floats, zero beyond `dim`.
+template <class T> static void stage_rows(float *to, int pitch, const T *from, int64_t stride, int rows, int64_t dim) {
+  for (int i = 0; i < rows; i++) {
+    for_vectors(dim,
+                [&](int64_t d, auto lanes) { store(to + i * pitch + d, load(from + i * stride + d, lanes), Full{}); });
+  }
+}
+
+/// Copies `rows` rows of `dim` elements, times `factor`, to the columns of to[dim][kQueries], zero up to `lanes`.
+template <class T>
+static void stage_columns(float *to, const T *from, int64_t stride, int rows, int lanes, int64_t dim, float factor) {
+  int row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    int64_t d = 0;
+    for (; d + W <= dim; d += W)
+      pack_block(to + d * kQueries + row, kQueries, from + row * stride + d, stride);
+    for (; d < dim; d++)
+      for (int i = 0; i < 4; i++)
+        to[d * kQueries + row + i] = to_float(from[(row + i) * stride + d]);
+  }
+  for (; row < lanes; row++)
+    for (int64_t d = 0; d < dim; d++)
+      to[d * kQueries + row] = row < rows ? to_float(from[row * stride + d]) : 0.0f;
+  if (factor != 1.0f)
+    for (int64_t d = 0; d < dim; d++)
+      for (int i = 0; i < lanes; i += W)
+        store(to + d * kQueries + i, load(to + d * kQueries + i, Full{}) * set1(factor), Full{});
+}
+
+/// The first W natural numbers.
+AIOS_INLINE VF lane_numbers() {
+  float lane[W];
+  for (int i = 0; i < W; i++)
+    lane[i] = static_cast<float>(i);
+  return load(lane, Full{});
+}
+
+/// Blocks of floats, one after the other, in a worker's scratch memory; each starts at a cache line.
+class Arena {
+public:
+  explicit Arena(void *memory) : next_(static_cast<float *>(memory)) {}
+  float *take(int64_t floats) {
+    float *block = next_;
+    next_ += (floats + 15) / 16 * 16;
+    return block;
+  }
+
+private:
+  float *next_;
+};
+
+/// Where one head's rows start, and how far they are apart.
+template <class T> struct Rows {
+  T *data;
+  int64_t stride;
+  T *operator[](int64_t row) const { return data + row * stride; }
+};
+
+template <class T> AIOS_INLINE Rows<T> head_rows(T *data, const int64_t (&stride)[3], int64_t batch, int64_t head) {
+  return {data + batch * stride[0] + head * stride[1], stride[2]};
+}
+
+/// Checks everything that both directions need; `op` names the caller.
+template <class = void> static aios_status check_attention(const aios_attention_desc *d, const char *op) {
+  if (d == nullptr)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: desc is null", op);
+  if (d->dtype != AIOS_DTYPE_F32 && d->dtype != AIOS_DTYPE_BF16)
+    return fail(AIOS_STATUS_UNIMPLEMENTED, "%s: no kernel for dtype %d", op, d->dtype);
+  if (d->batch < 0 || d->heads < 0 || d->kv_heads < 0 || d->q_len < 0 || d->kv_len < 0)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: an extent is negative", op);
+  if (d->head_dim < 1 || d->head_dim > kMaxHeadDim)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: head_dim is %lld; it must be 1 to %d", op,
+                static_cast<long long>(d->head_dim), kMaxHeadDim);
+  if (d->heads > 0 && (d->kv_heads < 1 || d->heads % d->kv_heads != 0))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: %lld heads cannot share %lld kv_heads evenly", op,
+                static_cast<long long>(d->heads), static_cast<long long>(d->kv_heads));
+  if (d->causal && d->kv_len < d->q_len)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: causal attention of %lld queries needs as many keys, not %lld", op,
+                static_cast<long long>(d->q_len), static_cast<long long>(d->kv_len));
+  return AIOS_STATUS_OK;
+}
+
+} // namespace aios::AIOS_ISA
