@@ -260,7 +260,7 @@ public sealed unsafe class AttentionCases : CaseList
             }
 
             Expect(gradients.Q, at.Q, h, p.QLen, dq);
-            if (h % group == group - 1 && p.QLen > 0)
+            if (h % group == group - 1)
             {
                 Expect(gradients.K, at.K, h / group, p.KvLen, dk!);
                 Expect(gradients.V, at.V, h / group, p.KvLen, dv!);

@@ -167,8 +167,7 @@ public abstract unsafe class NormCases : CaseList
                 }
             }
 
-            // With no rows an overwriting launch has nothing to write: an extent of 0 leaves the outputs alone.
-            for (int c = 0; c < cols && rows > 0; c++)
+            for (int c = 0; c < cols; c++)
             {
                 double oldWeight = beforeWeight?[c] ?? 0;
                 double oldBias = beforeBias?[c] ?? 0;

@@ -178,8 +178,9 @@ public sealed unsafe class Lab : IDisposable
         }
 
         _arena!.CopyTo(_result.AsSpan(0, total), _stream);
-        foreach (Operand operand in test.Operands.Where(operand => operand.Role == Role.Output))
+        foreach (Operand operand in test.Operands.Where(operand => operand.Role != Role.Input))
         {
+            // What failed may have been written in part.
             Bytes(_result, operand).CopyTo(Bytes(_image, operand));
         }
 
