@@ -101,7 +101,6 @@ public sealed unsafe class HarnessTests
         Operand output = test.Output("out", aios_dtype.F32, 16);
         test.Launch = (_, _) =>
         {
-            lab.Synchronize();
             kernel(a.F, output.F);
             return aios_status.Ok;
         };

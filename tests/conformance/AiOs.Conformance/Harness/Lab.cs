@@ -19,7 +19,8 @@ public sealed unsafe class Lab : IDisposable
     private const int Alignment = 64;
 
     private readonly Device _device;
-    private readonly Stream _stream;
+    private readonly Stream _memory;
+    private Stream _work;
     private DeviceMemory<byte>? _arena;
     private byte[] _image = [];
     private byte[] _result = [];
@@ -27,7 +28,8 @@ public sealed unsafe class Lab : IDisposable
     public Lab(string backend, int threads)
     {
         _device = Device.Open(backend, new DeviceOptions { Threads = threads });
-        _stream = _device.CreateStream();
+        _memory = _device.CreateStream();
+        _work = _device.CreateStream();
     }
 
     public Device Device => _device;
@@ -35,12 +37,10 @@ public sealed unsafe class Lab : IDisposable
     public void Dispose()
     {
         _arena?.Dispose();
-        _stream.Dispose();
+        _memory.Dispose();
+        _work.Dispose();
         _device.Dispose();
     }
-
-    /// <summary>Waits until what was uploaded has arrived.</summary>
-    public void Synchronize() => _stream.Synchronize();
 
     /// <summary>Runs the case; with <paramref name="judge"/> false only the fingerprint of the outputs is wanted.</summary>
     public Outcome Run(Case test, bool judge = true)
@@ -63,20 +63,53 @@ public sealed unsafe class Lab : IDisposable
 
         int total = Place(test);
         Upload(test, total);
-        if (test.ExpectedExecutionError is { } text)
+        aios_status status = test.Launch(_device.Kernels, _work.Handle);
+        string reason = status == aios_status.Ok ? "" : Catch(() => _work.Check(status, test.Op))!.Message;
+        BackendException? error = Catch(_work.Synchronize);
+        string? failure = error is null && test.ExpectedExecutionError is null ? null : JudgeError(test, ref status, error);
+        _arena!.CopyTo(_result.AsSpan(0, total), _memory);
+        if (failure is null && status != test.ExpectedStatus && test.ExpectedExecutionError is null)
         {
-            return RunToFailure(test, text, total);
+            failure = $"returned {status}, expected {test.ExpectedStatus} ({reason})";
         }
 
-        aios_status status = test.Launch(_device.Kernels, _stream.Handle);
-        _arena!.CopyTo(_result.AsSpan(0, total), _stream);
-        if (status != test.ExpectedStatus)
-        {
-            return new Outcome($"returned {status}, expected {test.ExpectedStatus}{Reason(status, test.Op)}", status, 0);
-        }
-
-        string? failure = judge ? Judge(test, total) : null;
+        failure ??= judge ? Judge(test, total) : null;
         return new Outcome(failure, status, Fingerprint(test));
+    }
+
+    /// <summary>The error that enqueued work left on its stream must be the expected one, and must stick.</summary>
+    private string? JudgeError(Case test, ref aios_status status, BackendException? error)
+    {
+        if (error is null)
+        {
+            return $"succeeded; expected the work to fail with '{test.ExpectedExecutionError}'";
+        }
+
+        BackendException? again = Catch(_work.Synchronize);
+        status = error.Status;
+        Catch(_work.Dispose);
+        _work = _device.CreateStream();
+        if (again?.Message != error.Message)
+        {
+            return $"failed with '{error.Message}', but the error did not stick: then '{again?.Message}'";
+        }
+
+        bool expected = test.ExpectedExecutionError is { } text
+            && error.Status == aios_status.ExecutionFailed && error.Message.Contains(text, StringComparison.Ordinal);
+        return expected ? null : $"failed with {error.Status}, '{error.Message}'; expected {test.ExpectedExecutionError ?? "success"}";
+    }
+
+    private static BackendException? Catch(Action action)
+    {
+        try
+        {
+            action();
+            return null;
+        }
+        catch (BackendException e)
+        {
+            return e;
+        }
     }
 
     /// <summary>Gives every operand its place: guard bands around it, its start aligned as the case says.</summary>
@@ -95,7 +128,7 @@ public sealed unsafe class Lab : IDisposable
             _image = new byte[at * 3 / 2 / Alignment * Alignment];
             _result = new byte[_image.Length];
             _arena?.Dispose();
-            _arena = _device.Allocate<byte>(_image.Length, _stream);
+            _arena = _device.Allocate<byte>(_image.Length, _memory);
             Assert.Equal(0, _arena.Pointer % Alignment);
         }
 
@@ -132,71 +165,22 @@ public sealed unsafe class Lab : IDisposable
             }
         }
 
-        _arena!.Span.Slice(0, total).CopyFrom(_image.AsSpan(0, total), _stream);
-    }
-
-    /// <summary>Runs a case whose work must fail: on a stream of its own, because the error sticks.</summary>
-    private Outcome RunToFailure(Case test, string text, int total)
-    {
-        _stream.Synchronize();
-        var stream = _device.CreateStream();
-        try
-        {
-            aios_status status = test.Launch(_device.Kernels, stream.Handle);
-            if (status != aios_status.Ok)
-            {
-                return new Outcome($"the launcher returned {status}{Reason(status, test.Op)}", status, 0);
-            }
-
-            for (int attempt = 0; attempt < 2; attempt++)
-            {
-                try
-                {
-                    stream.Synchronize();
-                    return new Outcome($"synchronize {attempt + 1} succeeded; expected a failure with '{text}'", status, 0);
-                }
-                catch (BackendException e) when (e.Status == aios_status.ExecutionFailed && e.Message.Contains(text, StringComparison.Ordinal))
-                {
-                    // Once more: the error must stick.
-                }
-                catch (BackendException e)
-                {
-                    return new Outcome($"expected an execution failure with '{text}', got {e.Status}: {e.Message}", status, 0);
-                }
-            }
-        }
-        finally
-        {
-            try
-            {
-                stream.Dispose();
-            }
-            catch (BackendException)
-            {
-                // The sticky error was the point of the case.
-            }
-        }
-
-        _arena!.CopyTo(_result.AsSpan(0, total), _stream);
-        foreach (Operand operand in test.Operands.Where(operand => operand.Role != Role.Input))
-        {
-            // What failed may have been written in part.
-            Bytes(_result, operand).CopyTo(Bytes(_image, operand));
-        }
-
-        return new Outcome(Compare(test, total), aios_status.ExecutionFailed, 0);
+        _arena!.Span.Slice(0, total).CopyFrom(_image.AsSpan(0, total), _memory);
+        _memory.Synchronize();
     }
 
     private string? Judge(Case test, int total)
     {
-        if (test.ExpectedStatus == aios_status.Ok)
+        bool fails = test.ExpectedExecutionError is not null;
+        if (test.ExpectedStatus == aios_status.Ok && !fails)
         {
             test.Oracle?.Invoke();
         }
 
         foreach (Operand operand in test.Operands)
         {
-            if (operand.Role == Role.Scratch)
+            // What failed on the way may have written a part of its outputs.
+            if (operand.Role == Role.Scratch || (fails && operand.Role == Role.Output))
             {
                 Bytes(_result, operand).CopyTo(Bytes(_image, operand));
             }
@@ -268,24 +252,6 @@ public sealed unsafe class Lab : IDisposable
         }
 
         return $"byte {same} of the arena was overwritten";
-    }
-
-    private string Reason(aios_status status, string call)
-    {
-        if (status == aios_status.Ok)
-        {
-            return "";
-        }
-
-        try
-        {
-            _stream.Check(status, call);
-            return "";
-        }
-        catch (AiOsException e)
-        {
-            return $" ({e.Message})";
-        }
     }
 
     private static Span<byte> Bytes(byte[] image, Operand operand) =>
