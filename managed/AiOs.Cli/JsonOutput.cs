@@ -24,4 +24,6 @@ internal static class JsonOutput
 /// <summary>The documents of all commands, for the source generator: no reflection, safe to trim and to compile ahead of time.</summary>
 [JsonSerializable(typeof(Commands.DevicesDocument))]
 [JsonSerializable(typeof(Commands.DoctorDocument))]
+[JsonSerializable(typeof(Runs.TrainDocument))]
+[JsonSerializable(typeof(Commands.GenerateDocument))]
 internal sealed partial class JsonContext : JsonSerializerContext;

@@ -7,6 +7,8 @@ RootCommand root = new("AiOs.Native: trains and runs models with hand-written ke
 {
     DevicesCommand.Create(),
     DoctorCommand.Create(),
+    TrainCommand.Create(),
+    GenerateCommand.Create(),
 };
 
 ParseResult parsed = root.Parse(args);

@@ -42,7 +42,7 @@ internal static class DoctorCommand
         List<DoctorSection> sections = [];
         IReadOnlyList<BackendProbe> probes = Backends.Probe();
         sections.AddRange(probes.Select(Backend));
-        if (probes.Any(p => !p.Available))
+        if (probes.Any(p => p.LibraryPath is null))
         {
             sections.Add(BuildTools());
         }
@@ -166,24 +166,44 @@ internal static class DoctorCommand
         foreach (DoctorSection section in document.Sections)
         {
             console.MarkupLine($"[bold]{Markup.Escape(section.Title)}[/]");
-            Grid grid = new Grid()
-                .AddColumn(new GridColumn { Width = 7, Padding = new Padding(2, 0, 1, 0), NoWrap = true })
-                .AddColumn(new GridColumn { Width = 16, Padding = new Padding(0, 0, 1, 0), NoWrap = true })
-                .AddColumn(new GridColumn { Padding = new Padding(0, 0, 0, 0) });
             foreach (DoctorFinding finding in section.Findings)
             {
-                grid.AddRow(Mark(finding.Verdict), Markup.Escape(finding.Name), Markup.Escape(finding.Found));
+                PrintLine(console, finding.Verdict, finding.Name, finding.Found);
                 if (finding.Fix is { } fix)
                 {
-                    grid.AddRow(string.Empty, "[bold]to do[/]", Markup.Escape(fix));
+                    PrintLine(console, "info", "to do", fix);
                 }
             }
 
-            console.Write(grid);
             console.WriteLine();
         }
 
         console.MarkupLine(document.Healthy ? "[green]Everything that is needed is here.[/]" : "[red]Something is missing; see 'to do' above.[/]");
+    }
+
+    /// <summary>Three columns. Words, such as paths, are never broken, so that they can be copied.</summary>
+    private static void PrintLine(IAnsiConsole console, string verdict, string name, string text)
+    {
+        const int verdictWidth = 10;
+        const int nameWidth = 17;
+        console.Markup("  " + Mark(verdict) + new string(' ', verdictWidth - 2 - (Mark(verdict).Length == 0 ? 0 : verdict.Length)));
+        int left = console.Profile.Width - verdictWidth - nameWidth;
+        string line = name.PadRight(nameWidth);
+        int used = 0;
+        foreach (string word in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (used > 0 && used + 1 + word.Length > left)
+            {
+                console.Profile.Out.Writer.WriteLine(line);
+                line = new string(' ', verdictWidth + nameWidth);
+                used = 0;
+            }
+
+            line += used > 0 ? " " + word : word;
+            used += used > 0 ? 1 + word.Length : word.Length;
+        }
+
+        console.Profile.Out.Writer.WriteLine(line);
     }
 
     private static string Mark(string verdict) => verdict switch
