@@ -1,16 +1,17 @@
 using AiOs.InteropGen;
 
-// Usage: AiOs.InteropGen generate|check [ROOT]. The root is found by its solution file when it is not given.
-if (args is not (["generate" or "check"] or ["generate" or "check", _]))
+// The root is found by its solution file, and the manifests below it, when they are not given.
+if (args is not ["generate" or "check", ..] || args.Length > 3)
 {
-    Console.Error.WriteLine("usage: AiOs.InteropGen generate|check [ROOT]: write the bindings, or fail when they differ from the headers");
+    Console.Error.WriteLine("usage: AiOs.InteropGen generate|check [ROOT [MANIFESTS]]: write the bindings, or fail when they differ from the headers");
     return 2;
 }
 
 try
 {
     string root = Path.GetFullPath(args.Length > 1 ? args[1] : FindRoot());
-    return Workspace.Run(args[0] == "check", root, Path.Combine(root, "interop-gen", "manifests"), Console.Out);
+    string manifests = args.Length > 2 ? Path.GetFullPath(args[2]) : Path.Combine(root, "interop-gen", "manifests");
+    return Workspace.Run(args[0] == "check", root, manifests, Console.Out);
 }
 catch (GenerationException e)
 {

@@ -23,12 +23,14 @@ public sealed class ClangCompiler(string executable, string directory)
 
     /// <summary>Finds clang on the search path, the unversioned name first.</summary>
     /// <param name="directory">Directory that relative paths start from.</param>
+    /// <param name="searchPath">Directories to search, as in PATH; PATH itself when null.</param>
     /// <returns>The compiler, or null when there is none.</returns>
-    public static ClangCompiler? Find(string directory)
+    public static ClangCompiler? Find(string directory, string? searchPath = null)
     {
         IEnumerable<string> names = Enumerable.Range(OldestVersion, NewestVersion - OldestVersion + 1)
             .Reverse().Select(version => $"clang-{version}").Prepend("clang");
-        string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+        string[] folders = (searchPath ?? Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         string? found = names.SelectMany(name => folders.Select(folder => Path.Combine(folder, name)))
             .FirstOrDefault(File.Exists);
         return found is null ? null : new ClangCompiler(found, directory);
@@ -36,8 +38,9 @@ public sealed class ClangCompiler(string executable, string directory)
 
     /// <summary>Finds clang or says how to install it.</summary>
     /// <param name="directory">Directory that relative paths start from.</param>
+    /// <param name="searchPath">Directories to search, as in PATH; PATH itself when null.</param>
     /// <exception cref="GenerationException">There is no clang.</exception>
-    public static ClangCompiler Require(string directory) => Find(directory) ?? throw new GenerationException(
+    public static ClangCompiler Require(string directory, string? searchPath = null) => Find(directory, searchPath) ?? throw new GenerationException(
         $"clang {OldestVersion} or newer was not found on PATH; install it with: apt-get install clang");
 
     /// <summary>Directory that relative paths start from.</summary>

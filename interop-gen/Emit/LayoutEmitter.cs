@@ -6,54 +6,65 @@ namespace AiOs.InteropGen.Emit;
 /// <summary>Emits what compares the two sides' sizes and offsets with the numbers that clang gave.</summary>
 public static class LayoutEmitter
 {
-    /// <summary>C# that lists each number with what the C# compiler makes of it.</summary>
+    /// <summary>
+    /// C# that lists each number with what the C# compiler makes of it. The items are C expressions, so that a test can
+    /// ask a C compiler too.
+    /// </summary>
     /// <param name="binding">What to compare.</param>
     public static string EmitCSharp(Binding binding)
     {
         Manifest manifest = binding.Manifest;
-        var writer = new CSharpWriter(Path.GetFileName(manifest.Header), [], manifest.Namespace + ".Layouts");
+        string header = Path.GetFileName(manifest.Header);
+        var writer = new CSharpWriter(header, ["System.Runtime.InteropServices"], manifest.Namespace + ".Layouts");
         writer.Line();
-        writer.Summary($"Sizes and offsets of {Path.GetFileName(manifest.Header)}: what the C compiler says and what C# makes of it.");
+        writer.Summary($"Sizes and offsets of {header}: the item in C, what clang says and what C# makes of it.");
         writer.Open($"internal static unsafe class {manifest.Table}Layout");
-        writer.Summary("Every number, in the order of the header.");
-        writer.Open("public static (string Item, long Expected, long Actual)[] Measure() =>");
-        writer.Close();
-        string text = writer.ToString();
-        int body = text.LastIndexOf("    {\n", StringComparison.Ordinal);
-        var result = new StringBuilder(text[..body]);
-        result.Append("    [\n");
+        writer.Summary("Every number.");
+        writer.Line("public static (string Item, long Expected, long Actual)[] Measure() =>");
+        writer.Line("[");
         foreach (BoundHandle handle in binding.Handles)
         {
-            result.Append($"        (\"sizeof({handle.Declaration.Name})\", 8, sizeof({Identifiers.Escape(handle.Declaration.Name)})),\n");
+            writer.Line($"    (\"sizeof({handle.Declaration.Name})\", {handle.Size}, sizeof({Identifiers.Escape(handle.Declaration.Name)})),");
         }
 
         foreach (BoundEnumeration item in binding.Enums)
         {
-            result.Append($"        (\"sizeof({item.Name})\", {item.Size}, sizeof({Identifiers.Escape(item.Name)})),\n");
+            writer.Line($"    (\"sizeof({item.Spelling})\", {item.Size}, sizeof({Identifiers.Escape(item.Name)})),");
         }
 
         foreach (BoundStruct item in binding.Structs)
         {
-            result.Append($"        .. Measure_{item.Name}(),\n");
+            writer.Line($"    .. Measure_{item.Name}(),");
         }
 
-        result.Append("    ];\n");
+        writer.Line("];");
         foreach (BoundStruct item in binding.Structs)
         {
-            result.Append($"\n    private static (string, long, long)[] Measure_{item.Name}()\n    {{\n");
-            result.Append($"        {Identifiers.Escape(item.Name)} item = default;\n        return\n        [\n");
-            result.Append($"            (\"sizeof({item.Name})\", {item.Size}, sizeof({Identifiers.Escape(item.Name)})),\n");
-            foreach (BoundField field in item.Fields)
-            {
-                string name = Identifiers.Escape(field.Declaration.Name);
-                result.Append($"            (\"offsetof({item.Name}, {field.Declaration.Name})\", {field.Offset}, (byte*)&item.{name} - (byte*)&item),\n");
-                result.Append($"            (\"sizeof({item.Name}.{field.Declaration.Name})\", {field.Size}, sizeof({field.Type})),\n");
-            }
-
-            result.Append("        ];\n    }\n");
+            writer.Line();
+            EmitMeasure(writer, item);
         }
 
-        return result.Append("}\n").ToString();
+        writer.Close();
+        return writer.ToString();
+    }
+
+    private static void EmitMeasure(CSharpWriter writer, BoundStruct item)
+    {
+        string type = Identifiers.Escape(item.Name);
+        writer.Open($"private static (string Item, long Expected, long Actual)[] Measure_{item.Name}()");
+        writer.Line($"{type} item = default;");
+        writer.Line("return");
+        writer.Line("[");
+        writer.Line($"    (\"sizeof({item.Spelling})\", {item.Size}, sizeof({type})),");
+        foreach (BoundField field in item.Fields)
+        {
+            string name = field.Declaration.Name;
+            writer.Line($"    (\"offsetof({item.Spelling}, {name})\", {field.Offset}, (byte*)&item.{Identifiers.Escape(name)} - (byte*)&item),");
+            writer.Line($"    (\"sizeof((({item.Spelling} *)0)->{name})\", {field.Size}, sizeof({field.Type})),");
+        }
+
+        writer.Line("];");
+        writer.Close();
     }
 
     /// <summary>C that fails to compile when the compiler of the library lays something out differently.</summary>
@@ -71,7 +82,7 @@ public static class LayoutEmitter
             result.Append('\n');
             foreach (BoundHandle handle in binding.Handles)
             {
-                Assert($"sizeof({handle.Declaration.Name})", 8);
+                Assert($"sizeof({handle.Declaration.Name})", handle.Size);
             }
 
             foreach (BoundEnumeration item in binding.Enums)

@@ -25,7 +25,7 @@ public static class TableEmitter
         foreach (BoundFunction function in binding.Functions)
         {
             writer.Line();
-            writer.Document(manifest, function.Declaration, function.Declaration.Prototype(function.Field));
+            writer.Document(manifest, function.Declaration with { Name = function.Field }, function.Declaration.Prototype(function.Field));
             writer.Line($"public readonly {function.PointerType} {function.Field};");
             if (function.IsOptional)
             {

@@ -13,7 +13,11 @@ public sealed record BoundFunction(string Field, string Symbol, FunctionDeclarat
 /// <summary>A typedef that becomes a struct of one field.</summary>
 /// <param name="Declaration">The typedef.</param>
 /// <param name="Underlying">C# type of the field.</param>
-public sealed record BoundHandle(TypedefDeclaration Declaration, string Underlying);
+public sealed record BoundHandle(TypedefDeclaration Declaration, string Underlying)
+{
+    /// <summary>Size in bytes.</summary>
+    public long Size { get; set; }
+}
 
 /// <summary>An incomplete struct of which only pointers exist.</summary>
 /// <param name="Name">Name in C#.</param>
@@ -30,9 +34,6 @@ public sealed record BoundField(FieldDeclaration Declaration, string Type)
 
     /// <summary>Size in bytes.</summary>
     public long Size { get; set; }
-
-    /// <summary>Alignment in bytes of its type.</summary>
-    public long Alignment { get; set; }
 }
 
 /// <summary>A struct or union.</summary>
@@ -45,6 +46,12 @@ public sealed record BoundStruct(string Name, string Spelling, Declaration Decla
 {
     /// <summary>Size in bytes.</summary>
     public long Size { get; set; }
+
+    /// <summary>Alignment in bytes that the header asks for.</summary>
+    public long NativeAlignment { get; set; }
+
+    /// <summary>Alignment in bytes that C# gives it.</summary>
+    public long Alignment { get; set; }
 
     /// <summary>Whether C#'s sequential layout differs from the header's, so that offsets are written out.</summary>
     public bool IsExplicit { get; set; }
@@ -97,7 +104,7 @@ public sealed record Binding(Manifest Manifest, HeaderReader Header)
     /// <summary>The constants.</summary>
     public List<BoundConstant> Constants { get; } = [];
 
-    /// <summary>C# names by the C types they stand for: typedef names and tags.</summary>
+    /// <summary>C# names by the C types they stand for: typedef names, tags, and <c>tag *</c> for handles.</summary>
     public Dictionary<string, string> TypeNames { get; } = [];
 
     /// <summary>Lengths of the fixed arrays in its structs.</summary>

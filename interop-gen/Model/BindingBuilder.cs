@@ -29,15 +29,26 @@ public sealed class BindingBuilder
         var options = new HeaderOptions(manifest.Header, manifest.Include, manifest.Hosted);
         var builder = new BindingBuilder(
             new Binding(manifest, HeaderReader.Read(compiler, options)), new Evaluator(compiler, options), used);
+        builder.AddHandles();
         builder.AddFunctions();
         builder.AddTypes();
         new ConstantBuilder(builder._binding, builder._evaluator, builder._types, builder.Owns).Build();
-        LayoutBuilder.Complete(builder._binding, builder._evaluator);
+        new LayoutBuilder(builder._binding, used).Complete(builder._evaluator);
         builder.CheckNames();
         return builder._binding;
     }
 
     private bool Owns(Declaration declaration) => declaration.Location.File == _manifest.Header;
+
+    private void AddHandles()
+    {
+        foreach (string name in _manifest.Handles)
+        {
+            TypedefDeclaration typedef = _header.Typedefs.GetValueOrDefault(name)
+                ?? throw new GenerationException($"{_manifest.Header}: there is no typedef '{name}'; correct \"handles\" in the manifest {_manifest.Name}");
+            _types.Map(new CName(name, false), typedef.Location);
+        }
+    }
 
     private void AddFunctions()
     {
@@ -95,7 +106,6 @@ public sealed class BindingBuilder
         Check("suppressGCTransition", _manifest.SuppressGCTransition, functions);
         Check("types", _manifest.Types, _binding.TypeNames.Keys.Concat(_header.Typedefs.Keys));
         Check("constants", _manifest.Constants, constants);
-        Check("handles", _manifest.Handles, _binding.Handles.Select(h => h.Declaration.Name));
         Check("opaque", _manifest.Opaque, _binding.Opaques.Select(o => o.Name));
         Check("enums", [.. _manifest.Enums.Select(e => e.Type)], _binding.Enums.Select(e => e.Name));
     }

@@ -19,13 +19,12 @@ public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator
         Dictionary<string, List<Declaration>> grouped = [];
         var loose = new List<Declaration>();
         var bound = types.NeededEnums.Where(e => e.Source is not null).Select(e => e.Source!).ToHashSet();
+        EnumGroup[] gathering = [.. _manifest.Enums.Where(g => types.NeededEnums.Any(e => e.Source is null && e.Name == g.Type))];
         IEnumerable<Declaration> candidates = binding.Header.Enums.Where(e => e.Name.Length == 0 && !bound.Contains(e) && owns(e))
             .SelectMany(e => e.Constants).Concat<Declaration>(binding.Header.Macros.Values.Where(m => owns(m) && !IsAlias(m)));
         foreach (Declaration candidate in candidates.OrderBy(c => c.Location.Line).ThenBy(c => c.Location.Offset))
         {
-            EnumGroup? group = _manifest.Enums
-                .Where(g => g.Prefix.Length > 0 && candidate.Name.StartsWith(g.Prefix, StringComparison.Ordinal) && !Manifest.Matches(_manifest.Exclude, candidate.Name))
-                .MaxBy(g => g.Prefix.Length);
+            EnumGroup? group = gathering.Where(g => Gathers(g, candidate.Name)).MaxBy(g => g.Prefix.Length);
             if (group is not null)
             {
                 (grouped.TryGetValue(group.Type, out List<Declaration>? list) ? list : grouped[group.Type] = []).Add(candidate);
@@ -36,21 +35,33 @@ public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator
             }
         }
 
-        foreach (NeededEnumeration needed in types.NeededEnums)
-        {
-            binding.Enums.Add(BuildEnum(needed, needed.Source?.Constants ?? (IReadOnlyList<Declaration>)grouped.GetValueOrDefault(needed.Name, [])));
-        }
-
+        BuildEnums([.. types.NeededEnums.Select(needed =>
+            (needed, needed.Source?.Constants ?? (IReadOnlyList<Declaration>)grouped.GetValueOrDefault(needed.Name, [])))]);
         BuildLoose(loose);
     }
 
+    private bool Gathers(EnumGroup group, string name) =>
+        group.Prefix.Length > 0 && name.StartsWith(group.Prefix, StringComparison.Ordinal)
+        && !Manifest.Matches(group.Exclude, name) && !Manifest.Matches(_manifest.Exclude, name);
+
     private bool IsAlias(MacroDeclaration macro) => binding.Header.Functions.ContainsKey(macro.Replacement);
 
-    private BoundEnumeration BuildEnum(NeededEnumeration needed, IReadOnlyList<Declaration> constants)
+    private void BuildEnums(IReadOnlyList<(NeededEnumeration Needed, IReadOnlyList<Declaration> Constants)> enums)
+    {
+        // One run of clang for all: the size of each enum, followed by its constants.
+        IEnumerable<Expression> questions = enums.SelectMany(e => e.Constants.Select(c => new Expression(c.Name, c.Location))
+            .Prepend(new Expression($"sizeof({e.Needed.Spelling})", e.Needed.Declaration.Location)));
+        ReadOnlySpan<long> values = evaluator.Integers([.. questions]);
+        foreach ((NeededEnumeration needed, IReadOnlyList<Declaration> constants) in enums)
+        {
+            binding.Enums.Add(BuildEnum(needed, constants, values[..(constants.Count + 1)].ToArray()));
+            values = values[(constants.Count + 1)..];
+        }
+    }
+
+    private BoundEnumeration BuildEnum(NeededEnumeration needed, IReadOnlyList<Declaration> constants, long[] values)
     {
         EnumGroup? group = _manifest.Enums.FirstOrDefault(g => g.Type == needed.Name);
-        long[] values = evaluator.Integers(
-            [new Expression($"sizeof({needed.Spelling})", needed.Declaration.Location), .. constants.Select(c => new Expression(c.Name, c.Location))]);
         string underlying = needed.Underlying ?? (values[0] == 8, values.Skip(1).All(v => v is >= int.MinValue and <= int.MaxValue)) switch
         {
             (true, _) => "long",

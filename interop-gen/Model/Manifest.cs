@@ -106,7 +106,10 @@ public sealed record Manifest
     }
 }
 
-/// <summary>A group of constants that becomes an enum.</summary>
+/// <summary>
+/// How an enum of the header looks in C#, or which macros and constants of unnamed enums are gathered into an enum for a
+/// typedef of an integer.
+/// </summary>
 public sealed record EnumGroup
 {
     /// <summary>Typedef or tag that the enum is named after.</summary>
@@ -114,6 +117,9 @@ public sealed record EnumGroup
 
     /// <summary>What its constants begin with; taken away from the members' names, which become PascalCase.</summary>
     public string Prefix { get; init; } = "";
+
+    /// <summary>Constants that begin so and yet do not belong to the enum.</summary>
+    public IReadOnlyList<string> Exclude { get; init; } = [];
 
     /// <summary>Whether members keep the constants' own names.</summary>
     public bool KeepNames { get; init; }

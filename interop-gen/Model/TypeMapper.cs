@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using AiOs.InteropGen.Clang;
 
 namespace AiOs.InteropGen.Model;
@@ -13,7 +14,7 @@ public sealed record NeededEnumeration(string Name, string Spelling, Declaration
 /// <summary>Finds the C# type for a C type and adds the types that it needs to the binding.</summary>
 /// <param name="binding">The binding that is being built.</param>
 /// <param name="used">Bindings whose types may be used.</param>
-public sealed class TypeMapper(Binding binding, IReadOnlyList<Binding> used)
+public sealed partial class TypeMapper(Binding binding, IReadOnlyList<Binding> used)
 {
     private static readonly Dictionary<string, string> s_names = new()
     {
@@ -59,6 +60,7 @@ public sealed class TypeMapper(Binding binding, IReadOnlyList<Binding> used)
     {
         CName { Name: HeaderReader.InlineTag } => inline!,
         CName name => MapName(name.Name, location, false),
+        CPointer { Target: CName name } when Known(name.Name + " *") is string handle => handle,
         CPointer { Target: CFunction function } => FunctionPointer("", function.Result, function.Parameters, function.IsVariadic, location),
         CPointer { Target: CName name } when name.Name != HeaderReader.InlineTag => MapName(name.Name, location, true) switch
         {
@@ -99,19 +101,24 @@ public sealed class TypeMapper(Binding binding, IReadOnlyList<Binding> used)
         return $"FixedArray{length}<{(element.EndsWith('*') || element.StartsWith("delegate*", StringComparison.Ordinal) ? "nint" : element)}>";
     }
 
-    private string MapName(string name, SourceLocation location, bool isPointee)
+    private string? Known(string name)
     {
         if (s_names.TryGetValue(name, out string? mapped) || binding.TypeNames.TryGetValue(name, out mapped))
         {
             return mapped;
         }
 
-        foreach (Binding other in used)
+        Binding? other = used.FirstOrDefault(candidate => candidate.TypeNames.ContainsKey(name));
+        return other is null || other.Manifest.Namespace == binding.Manifest.Namespace
+            ? other?.TypeNames[name]
+            : $"global::{other.Manifest.Namespace}.{other.TypeNames[name]}";
+    }
+
+    private string MapName(string name, SourceLocation location, bool isPointee)
+    {
+        if (Known(name) is string known)
         {
-            if (other.TypeNames.TryGetValue(name, out mapped))
-            {
-                return other.Manifest.Namespace == binding.Manifest.Namespace ? mapped : $"global::{other.Manifest.Namespace}.{mapped}";
-            }
+            return known;
         }
 
         if (binding.Header.Typedefs.TryGetValue(name, out TypedefDeclaration? typedef))
@@ -131,6 +138,12 @@ public sealed class TypeMapper(Binding binding, IReadOnlyList<Binding> used)
         {
             string underlying = Resolve(typedef.Type) is CPointer ? "nint" : Map(typedef.Type, location);
             binding.TypeNames[name] = name;
+            if (typedef.Type is CPointer { Target: CName target })
+            {
+                // Another typedef of the same pointer is the same handle.
+                binding.TypeNames.TryAdd(target.Name + " *", name);
+            }
+
             binding.Handles.Add(new BoundHandle(typedef, underlying));
             return name;
         }
@@ -173,6 +186,14 @@ public sealed class TypeMapper(Binding binding, IReadOnlyList<Binding> used)
             tag = complete;
             TypedefDeclaration? alias = binding.Header.Typedefs.Values.FirstOrDefault(t => t.Owned?.Name == tag.Name && t.Type.ToString() == key);
             (spelling, name, documented) = alias is null ? (spelling, name, documented) : (alias.Name, alias.Name, alias);
+
+            // `typedef foo_v2 foo;` makes foo the name that users write.
+            string plain = VersionSuffix().Replace(name, "");
+            if (plain != name && binding.Header.Typedefs.TryGetValue(plain, out TypedefDeclaration? current) && current.Type is CName { IsConst: false } target && target.Name == name)
+            {
+                binding.TypeNames[name] = plain;
+                (spelling, name) = (plain, plain);
+            }
         }
 
         documented = tag.Comment.Count > 0 ? tag : documented;
@@ -241,4 +262,7 @@ public sealed class TypeMapper(Binding binding, IReadOnlyList<Binding> used)
 
     private NativeType Resolve(NativeType type) =>
         type is CName name && binding.Header.Typedefs.TryGetValue(name.Name, out TypedefDeclaration? typedef) ? Resolve(typedef.Type) : type;
+
+    [GeneratedRegex("_v[0-9]+$")]
+    private static partial Regex VersionSuffix();
 }
