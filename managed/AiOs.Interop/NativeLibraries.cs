@@ -23,19 +23,22 @@ public static class NativeLibraries
     public static LibraryProbe Probe(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return s_probes.GetOrAdd(name, static key => new Lazy<LibraryProbe>(() => Search(key, Candidates(key)))).Value;
+        return s_probes.GetOrAdd(name, static key => new Lazy<LibraryProbe>(
+            () => Search(key, Candidates(key, Environment.GetEnvironmentVariable(SearchPathVariable))))).Value;
     }
 
     /// <summary>The paths at which a library is looked for, in order.</summary>
     /// <param name="name">Name without <c>lib</c> and extension.</param>
-    internal static IReadOnlyList<string> Candidates(string name)
+    /// <param name="searchPath">Value of <see cref="SearchPathVariable"/>, or null.</param>
+    internal static IReadOnlyList<string> Candidates(string name, string? searchPath)
     {
         string file = FileName(name);
-        var directories = new List<string>();
-        directories.AddRange((Environment.GetEnvironmentVariable(SearchPathVariable) ?? "")
-            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
-        directories.Add(AppContext.BaseDirectory);
-        directories.Add(Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native"));
+        string[] directories =
+        [
+            .. (searchPath ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
+            AppContext.BaseDirectory,
+            Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native"),
+        ];
         return [.. directories.Select(directory => Path.GetFullPath(Path.Combine(directory, file))).Distinct(), file];
     }
 
@@ -61,7 +64,7 @@ public static class NativeLibraries
             }
             catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
             {
-                string outcome = OneLine(e.Message);
+                string outcome = LoaderMessage(e.Message);
                 tried.Add((path, outcome));
                 if (Path.IsPathRooted(path))
                 {
@@ -100,7 +103,7 @@ public static class NativeLibraries
         }
         catch (EntryPointNotFoundException e)
         {
-            return new Rejection($"is not a library of AiOs.Native: {OneLine(e.Message)}", "remove it, or rebuild it with: dotnet build");
+            return new Rejection($"is not a library of AiOs.Native: {e.Message}", "remove it, or rebuild it with: dotnet build");
         }
 
         int version = table.aios_abi_version();
@@ -122,7 +125,12 @@ public static class NativeLibraries
     private static string FileName(string name) =>
         OperatingSystem.IsWindows() ? $"{name}.dll" : OperatingSystem.IsMacOS() ? $"lib{name}.dylib" : $"lib{name}.so";
 
-    private static string OneLine(string text) => text.ReplaceLineEndings(" ").Trim();
+    // The runtime puts general advice into the first line, and what the system's loader said into those that follow.
+    private static string LoaderMessage(string message)
+    {
+        string[] lines = message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return string.Join("; ", lines.Skip(lines.Length > 1 ? 1 : 0).Distinct());
+    }
 
     private sealed record Rejection(string Problem, string Fix);
 }

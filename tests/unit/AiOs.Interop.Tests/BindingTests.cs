@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace AiOs.Interop.Tests;
+
+/// <summary>The generated tables against the headers' text and against the library that was built.</summary>
+public partial class BindingTests
+{
+    private static readonly string[] s_headers = ["aios.h", "aios_kernels.h", "aios_cpu.h"];
+
+    [Theory]
+    [InlineData("aios.h", typeof(AiosTable))]
+    [InlineData("aios_kernels.h", typeof(KernelTable))]
+    [InlineData("aios_cpu.h", typeof(CpuTable))]
+    public void The_table_has_every_function_of_the_header(string header, Type table)
+    {
+        string text = File.ReadAllText(Path.Combine(TestEnvironment.Headers, header));
+        IEnumerable<string> declared = Prototype().Matches(text).Select(match => match.Groups[1].Value);
+        Assert.Equal(declared, table.GetFields().Select(field => field.Name));
+    }
+
+    [Fact]
+    public void The_header_hash_is_that_of_the_files()
+    {
+        byte[] bytes = [.. s_headers.SelectMany(name => File.ReadAllBytes(Path.Combine(TestEnvironment.Headers, name)))];
+        Assert.Equal(CpuProvider.HeaderHash, Convert.ToHexStringLower(SHA256.HashData(bytes)));
+    }
+
+    [Fact]
+    public void The_library_exports_exactly_the_functions_of_the_headers()
+    {
+        LibraryProbe probe = NativeLibraries.Probe(CpuProvider.Library);
+        Assert.True(probe.Found, probe.Problem);
+        string[] exported = [.. TestEnvironment.Run("nm", "binutils", "-D", "--defined-only", probe.Path!)
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')[^1].Split('@')[0])];
+        IEnumerable<string> declared = new[] { typeof(AiosTable), typeof(KernelTable), typeof(CpuTable) }
+            .SelectMany(table => table.GetFields()).Select(field => field.Name);
+        Assert.Equal(declared.Order(StringComparer.Ordinal), exported.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public unsafe void The_library_can_be_called()
+    {
+        LibraryProbe probe = NativeLibraries.Probe(CpuProvider.Library);
+        Assert.True(probe.Found, probe.Problem);
+        var table = new AiosTable(probe.Handle, probe.Path!);
+        var cpu = new CpuTable(probe.Handle, probe.Path!);
+        _ = new KernelTable(probe.Handle, probe.Path!);
+        Assert.Equal("AIOS_STATUS_OUT_OF_MEMORY", Marshal.PtrToStringUTF8((nint)table.aios_status_name(aios_status.OutOfMemory)));
+
+        aios_cpu_info info;
+        Assert.Equal(aios_status.Ok, cpu.aios_cpu_get_info(&info));
+        string isa = Encoding.UTF8.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated((byte*)&info.isa));
+        Assert.Contains(isa, (string[])["avx512", "avx2", "portable"]);
+
+        aios_stream stream;
+        Assert.Equal(aios_status.Ok, cpu.aios_cpu_stream_create(&stream));
+        Assert.NotEqual(default, stream);
+        int* memory;
+        Assert.Equal(aios_status.Ok, cpu.aios_cpu_alloc((void**)&memory, 64));
+        Assert.Equal(aios_status.Ok, cpu.aios_cpu_memset_async(stream, memory, 1, 64));
+        Assert.Equal(aios_status.Ok, cpu.aios_cpu_stream_synchronize(stream));
+        Assert.Equal(0x01010101, memory[15]);
+        Assert.Equal(aios_status.Ok, cpu.aios_cpu_free(memory, 64));
+        Assert.Equal(aios_status.Ok, cpu.aios_cpu_stream_destroy(stream));
+        Assert.Equal(aios_status.InvalidArgument, cpu.aios_cpu_set_threads(0));
+        Assert.NotEmpty(Marshal.PtrToStringUTF8((nint)table.aios_last_error())!);
+    }
+
+    [GeneratedRegex(@"^AIOS_API [^;(]*?(\w+)\(", RegexOptions.Multiline)]
+    private static partial Regex Prototype();
+}
