@@ -37,6 +37,12 @@ public sealed class CachingAllocator
 
     private const int LargestHolders = 5;
 
+    /// <summary>Frames that allocate on behalf of somebody else: an allocation's site is the first frame beyond them.</summary>
+    private static readonly string[] Plumbing =
+    [
+        "AiOs.Runtime.CachingAllocator.", "AiOs.Runtime.Device.", "AiOs.Runtime.PinnedMemory", "AiOs.Tensors.Tensor", "AiOs.Tensors.Tape.",
+    ];
+
     private readonly Device _device;
     private readonly BlockAllocator _blocks;
     private readonly Source _source;
@@ -318,12 +324,12 @@ public sealed class CachingAllocator
             + (_track ? "" : ", or set AIOS_LEAK_STACKS=1 to see who holds the memory"));
     }
 
-    /// <summary>The first frame of a stack outside this library's memory code, without its file.</summary>
+    /// <summary>The first frame of a stack beyond the plumbing, without its file.</summary>
     private static string Site(string stack)
     {
         string[] frames = stack.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        string frame = Array.Find(frames, line => !line.Contains("AiOs.Runtime.", StringComparison.Ordinal)
-            && !line.Contains("AiOs.Tensors.Tensor", StringComparison.Ordinal)) ?? frames.FirstOrDefault("");
+        string frame = Array.Find(frames, line => !Array.Exists(Plumbing, type => line.Contains(type, StringComparison.Ordinal)))
+            ?? frames.FirstOrDefault("");
         int end = frame.IndexOf('(', StringComparison.Ordinal);
         return end < 0 ? frame : frame[..end];
     }

@@ -1,0 +1,100 @@
+namespace AiOs.Runtime.Tests;
+
+public class CachingAllocatorTests
+{
+    [Fact]
+    public void A_pair_of_allocate_and_free_makes_no_managed_object()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        long Pairs(int count)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < count; i++)
+            {
+                nint small = device.Memory.Allocate(1000 + i % 7 * 512, stream);
+                nint large = device.Memory.Allocate(3 << 20, stream);
+                device.Memory.Free(small, stream);
+                device.Memory.Free(large, stream);
+            }
+
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        Pairs(100);
+        Assert.Equal(0, Pairs(10_000));
+        Assert.Equal(0, device.Memory.Statistics.LiveBlocks);
+    }
+
+    [Fact]
+    public void Running_out_names_the_holders_and_what_to_do()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { MemoryLimitBytes = 64 << 20, TrackAllocations = true, OnLeak = _ => { } });
+        using Stream stream = device.CreateStream();
+        using DeviceMemory<float> held = device.Allocate<float>(10 << 20, stream);
+        var error = Assert.Throws<DeviceOutOfMemoryException>(() => device.Allocate<byte>(50 << 20, stream));
+        Assert.Equal(50 << 20, error.RequestedBytes);
+        Assert.DoesNotContain('\n', error.Message);
+        Assert.Contains(nameof(Running_out_names_the_holders_and_what_to_do), error.Message, StringComparison.Ordinal);
+        Assert.Contains("41943040", error.Message, StringComparison.Ordinal);
+        Assert.Equal(1, device.Memory.Statistics.Retries);
+    }
+
+    [Fact]
+    public void Cached_memory_makes_room_before_running_out()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { MemoryLimitBytes = 64 << 20 });
+        using Stream stream = device.CreateStream();
+        device.Allocate<byte>(40 << 20, stream).Dispose();
+        using DeviceMemory<byte> other = device.Allocate<byte>(60 << 20, stream);
+        Assert.Equal(60 << 20, device.Memory.Statistics.ReservedBytes);
+    }
+
+    [Fact]
+    public void Freeing_twice_throws()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        nint block = device.Memory.Allocate(1, stream);
+        device.Memory.Free(block, stream);
+        Assert.Throws<ArgumentException>(() => device.Memory.Free(block, stream));
+    }
+
+    [Fact]
+    public void A_stream_of_another_device_is_refused()
+    {
+        using Device one = Device.Open(), other = Device.Open();
+        using Stream stream = other.CreateStream();
+        Assert.Throws<ArgumentException>(() => one.Allocate<float>(1, stream));
+    }
+
+    [Fact]
+    public void Memory_of_a_disposed_stream_serves_others()
+    {
+        using Device device = Device.Open();
+        Stream first = device.CreateStream();
+        DeviceMemory<byte> survivor = device.Allocate<byte>(5 << 20, first);
+        device.Allocate<byte>(40 << 20, first).Dispose();
+        first.Dispose();
+        survivor.Dispose();
+        long reserved = device.Memory.Statistics.ReservedBytes;
+        using Stream second = device.CreateStream();
+        using DeviceMemory<byte> large = device.Allocate<byte>(40 << 20, second);
+        using DeviceMemory<byte> medium = device.Allocate<byte>(5 << 20, second);
+        Assert.Equal(reserved, device.Memory.Statistics.ReservedBytes);
+    }
+
+    [Fact]
+    public void Trim_gives_everything_back_and_pressure_follows()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        device.Allocate<byte>(8 << 20, stream).Dispose();
+        Assert.Equal(32 << 20, device.Memory.Statistics.ReservedBytes);
+        Assert.Equal(32 << 20, device.Memory.Trim());
+        Assert.Equal(0, device.Memory.Statistics.ReservedBytes);
+        Assert.Equal(32 << 20, device.Memory.Statistics.PeakReservedBytes);
+        device.Memory.ResetPeaks();
+        Assert.Equal(0, device.Memory.Statistics.PeakReservedBytes);
+    }
+}
