@@ -10,16 +10,28 @@ internal static class Pool<T>
     private const int Capacity = 16384;
 
     [ThreadStatic]
-    private static T[]? t_items;
+    private static T?[]? t_items;
 
     [ThreadStatic]
     private static int t_count;
 
-    public static T Rent() => t_count > 0 ? t_items![--t_count] : new T();
+    public static T Rent()
+    {
+        if (t_count == 0)
+        {
+            return new T();
+        }
+
+        // The place is emptied, so that an item which its user forgets can be collected.
+        ref T? place = ref t_items![--t_count];
+        T item = place!;
+        place = null;
+        return item;
+    }
 
     public static void Return(T item)
     {
-        T[] items = t_items ??= new T[64];
+        T?[] items = t_items ??= new T?[64];
         if (t_count == items.Length)
         {
             if (t_count == Capacity)

@@ -16,6 +16,24 @@ internal static class GradientCheck
         using var device = new DeviceFixture();
         using var tape = new Tape(device.Stream);
         Tensor[] leaves = Array.ConvertAll(inputs, input => device.Tensor(input.Values, input.Shape).WithGrad());
+        try
+        {
+            Run(function, tolerance, device, tape, leaves, inputs);
+        }
+        finally
+        {
+            // Also after a failure, which the leak check would otherwise hide.
+            tape.Reset();
+            Array.ForEach(leaves, leaf => leaf.Dispose());
+        }
+    }
+
+    public static long Product(long[] shape) => shape.Aggregate(1L, (product, extent) => product * extent);
+
+    private static void Run(
+        Func<Tape, Tensor[], Tensor> function, double tolerance, DeviceFixture device, Tape tape, Tensor[] leaves,
+        (long[] Shape, float[] Values)[] inputs)
+    {
         for (int pass = 1; pass <= 2; pass++)
         {
             // The second pass adds to the gradients of the first.
@@ -47,11 +65,7 @@ internal static class GradientCheck
         {
             Compare(device, function, leaves, inputs, i, 1, tolerance);
         }
-
-        Array.ForEach(leaves, leaf => leaf.Dispose());
     }
-
-    public static long Product(long[] shape) => shape.Aggregate(1L, (product, extent) => product * extent);
 
     private static void Compare(
         DeviceFixture device, Func<Tape, Tensor[], Tensor> function, Tensor[] leaves, (long[] Shape, float[] Values)[] inputs, int which,

@@ -40,8 +40,8 @@ public class GradientTests
         ["Sub"] = Ops.Sub,
         ["Mul"] = Ops.Mul,
         ["Div"] = (tape, a, b) => Ops.Div(tape, a, Positive(tape, b)),
-        ["Maximum"] = (tape, a, b) => Ops.Maximum(tape, a, Ops.Affine(tape, b, 4, 0.013f)),
-        ["Minimum"] = (tape, a, b) => Ops.Minimum(tape, a, Ops.Affine(tape, b, 4, 0.013f)),
+        ["Maximum"] = (tape, a, b) => Ops.Maximum(tape, a, Ops.Affine(tape, b, 16, 0)),
+        ["Minimum"] = (tape, a, b) => Ops.Minimum(tape, a, Ops.Affine(tape, b, 16, 0)),
     };
 
     [Theory]
