@@ -47,6 +47,10 @@ AIOS_INLINE VM eq(VF a, VF b) {
 AIOS_INLINE VM is_nan(VF x) {
   return (VM)_mm256_cmp_ps(x, x, _CMP_UNORD_Q);
 }
+/// Whether any lane is not a <= b, NaN included.
+AIOS_INLINE bool any_not_le(VF a, VF b) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)) != 0;
+}
 AIOS_INLINE VF select(VM m, VF yes, VF no) {
   return _mm256_blendv_ps(no, yes, (__m256)m);
 }

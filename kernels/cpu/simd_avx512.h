@@ -55,6 +55,10 @@ AIOS_INLINE VM eq(VF a, VF b) {
 AIOS_INLINE VM is_nan(VF x) {
   return _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
 }
+/// Whether any lane is not a <= b, NaN included.
+AIOS_INLINE bool any_not_le(VF a, VF b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ) != 0;
+}
 AIOS_INLINE VF select(VM m, VF yes, VF no) {
   return _mm512_mask_blend_ps(m, no, yes);
 }

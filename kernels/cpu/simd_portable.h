@@ -36,6 +36,11 @@ AIOS_INLINE VM eq(VF a, VF b) {
 AIOS_INLINE VM is_nan(VF x) {
   return x != x;
 }
+/// Whether any lane is not a <= b, NaN included.
+AIOS_INLINE bool any_not_le(VF a, VF b) {
+  const VI m = ~(a <= b);
+  return (m[0] | m[1] | m[2] | m[3]) != 0;
+}
 AIOS_INLINE VF select(VM m, VF yes, VF no) {
   return (VF)((m & (VI)yes) | (~m & (VI)no));
 }

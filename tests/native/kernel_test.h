@@ -47,11 +47,11 @@ struct Bf16 {
 template <class T> struct Type;
 template <> struct Type<float> {
   static constexpr aios_dtype dtype = AIOS_DTYPE_F32;
-  static constexpr double epsilon = 1.0 / (1 << 24); // half a unit in the last place of 1
+  static constexpr double rounding = 0; // of a result, beyond that of the arithmetic
 };
 template <> struct Type<Bf16> {
   static constexpr aios_dtype dtype = AIOS_DTYPE_BF16;
-  static constexpr double epsilon = 1.0 / (1 << 8) * 0.51;
+  static constexpr double rounding = 0x1p-8;
 };
 
 /// A heap block of exactly n elements.
@@ -63,6 +63,7 @@ public:
       data_[i] = static_cast<T>(value);
   }
   Buffer(Buffer &&) = default;
+  Buffer &operator=(Buffer &&) = default;
   Buffer(const Buffer &other) : Buffer(other.n_) { std::memcpy(data_.get(), other.data_.get(), other.bytes()); }
   T *data() { return data_.get(); }
   const T *data() const { return data_.get(); }
@@ -149,7 +150,8 @@ private:
   int before_;
 };
 
-/// |actual - expected| <= units * epsilon(T) * max(|expected|, scale); NaN and infinities must agree.
+/// |actual - expected| <= units * 2^-24 * max(|expected|, scale), and one rounding to T more: arithmetic is in binary32
+/// for every type. NaN and infinities must agree.
 template <class T> void expect_close(const T &actual, double expected, double units, double scale = 0.0) {
   const double a = static_cast<double>(actual);
   if (std::isnan(expected)) {
@@ -160,7 +162,8 @@ template <class T> void expect_close(const T &actual, double expected, double un
     EXPECT_EQ(a, static_cast<double>(static_cast<T>(expected)));
     return;
   }
-  const double bound = units * Type<T>::epsilon * std::max(std::fabs(expected), scale) + 1.5e-45;
+  const double bound = units * 0x1p-24 * std::max(std::fabs(expected), scale) +
+                       Type<T>::rounding * std::fabs(expected) * 1.0001 + 1.5e-45;
   EXPECT_LE(std::fabs(a - expected), bound) << "actual " << a << " expected " << expected;
 }
 

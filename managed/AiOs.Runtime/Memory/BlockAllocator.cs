@@ -148,7 +148,11 @@ internal sealed class BlockAllocator(IMemorySource source)
         _live.Clear();
         _statistics = _statistics with
         {
-            AllocatedBytes = 0, RequestedBytes = 0, DeferredBytes = 0, ReservedBytes = 0, LiveBlocks = 0,
+            AllocatedBytes = 0,
+            RequestedBytes = 0,
+            DeferredBytes = 0,
+            ReservedBytes = 0,
+            LiveBlocks = 0,
         };
     }
 
@@ -284,7 +288,11 @@ internal sealed class BlockAllocator(IMemorySource source)
         ref Block block = ref _blocks[index];
         _blocks[cut] = new Block
         {
-            Address = block.Address + (nint)size, Size = rest, Previous = index, Next = block.Next, Segment = block.Segment,
+            Address = block.Address + (nint)size,
+            Size = rest,
+            Previous = index,
+            Next = block.Next,
+            Segment = block.Segment,
         };
         if (block.Next >= 0)
         {

@@ -156,6 +156,12 @@ public static partial class Ops
     /// <summary>The descriptor of one plain product C = A B; pitches are the caller's.</summary>
     private static aios_gemm_desc Product(long m, long n, long k, DType dtype) => new()
     {
-        m = m, n = n, k = k, batch = 1, dtype = dtype.Native(), out_dtype = dtype.Native(), alpha = 1,
+        m = m,
+        n = n,
+        k = k,
+        batch = 1,
+        dtype = dtype.Native(),
+        out_dtype = dtype.Native(),
+        alpha = 1,
     };
 }

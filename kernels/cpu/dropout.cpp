@@ -1,0 +1,95 @@
+// aios_dropout: out[i] = u[i] < probability ? 0 : a[i] / (1 - probability), where u[i] = (w >> 8) * 2^-24 and w is word
+// i mod 4 of Philox4x32-10 with counter (i / 4, offset) and key seed. `out` may be `a`.
+//
+// W counters are computed side by side. Lane 4 b + k holds counter b + k (W / 4) of the group: transposing the four
+// words inside each 128-bit block then leaves vector k with the words of its W elements in their order.
+#include "loops.h"
+
+namespace aios::AIOS_ISA {
+
+namespace {
+
+struct Words {
+  VU word[4];
+};
+
+AIOS_INLINE VU all(uint32_t x) {
+  return VU{} + x;
+}
+
+/// Philox4x32-10 of the W counters from (first, offset).
+AIOS_INLINE Words philox(uint64_t first, uint64_t offset, uint64_t seed) {
+  uint32_t low[W], high[W];
+  for (int lane = 0; lane < W; lane++) {
+    const uint64_t counter = first + static_cast<uint64_t>(lane / 4 + lane % 4 * (W / 4));
+    low[lane] = static_cast<uint32_t>(counter);
+    high[lane] = static_cast<uint32_t>(counter >> 32);
+  }
+  VU c0, c1, c2 = all(static_cast<uint32_t>(offset)), c3 = all(static_cast<uint32_t>(offset >> 32));
+  memcpy(&c0, low, sizeof c0);
+  memcpy(&c1, high, sizeof c1);
+  uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; round++) {
+    VU high0, low0, high1, low1;
+    multiply_wide(c0, all(0xd2511f53u), high0, low0);
+    multiply_wide(c2, all(0xcd9e8d57u), high1, low1);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 += 0x9e3779b9u;
+    k1 += 0xbb67ae85u;
+  }
+  transpose4(c0, c1, c2, c3);
+  return {{c0, c1, c2, c3}};
+}
+
+template <class T> struct Dropout {
+  T *out;
+  const T *a;
+  int64_t n;
+  float probability;
+  uint64_t seed, offset;
+
+  void operator()(Team &team) const {
+    parallel_ranges(team, n, 4, 4 * W, [this](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i += 4 * W)
+        group(i, end);
+    });
+  }
+
+  /// Four vectors of elements, from element i, a multiple of 4 W.
+  void group(int64_t i, int64_t end) const {
+    const VF limit = set1(probability), rest = set1(1.0f - probability);
+    const Words random = philox(static_cast<uint64_t>(i / 4), offset, seed);
+    for (int k = 0; k < 4 && i + k * W < end; k++) {
+      const VF u = float_of_small(random.word[k] >> 8) * set1(1.0f / 16777216.0f);
+      const int64_t at = i + k * W;
+      const Tail lanes = {static_cast<int>(min64(W, end - at))};
+      const auto apply = [&](auto which) {
+        store(out + at, select(lt(u, limit), zero(), load(a + at, which) / rest), which);
+      };
+      if (lanes.count == W)
+        apply(Full{});
+      else
+        apply(lanes);
+    }
+  }
+};
+
+} // namespace
+
+aios_status aios_dropout(aios_stream stream, void *out, const void *a, int64_t n, float probability, uint64_t seed,
+                         uint64_t offset, aios_dtype dtype) {
+  if (const aios_status status = check_extents("aios_dropout", {{"n", n}}))
+    return status;
+  if (!(probability >= 0.0f && probability < 1.0f))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_dropout: probability must be >= 0 and < 1, got %g",
+                static_cast<double>(probability));
+  return with_type("aios_dropout", dtype, [&](auto type) {
+    using T = decltype(type);
+    return enqueue(stream, Dropout<T>{static_cast<T *>(out), static_cast<const T *>(a), n, probability, seed, offset});
+  });
+}
+
+} // namespace aios::AIOS_ISA
