@@ -46,7 +46,7 @@ public sealed partial class Evaluator(ClangCompiler compiler, HeaderOptions opti
         foreach ((int i, AstNode node) in found.Where(pair => !pair.Value.Flag("isInvalid")))
         {
             types[i] = new ExpressionType(
-                TypeParser.Parse(node.Type, expressions[i].Location),
+                TypeParser.Parse(node.Type),
                 node.Descend().FirstOrDefault(n => n.Kind == "StringLiteral")?.Text("value"));
         }
 

@@ -92,12 +92,12 @@ public sealed partial class HeaderReader
 
     private FunctionDeclaration ReadFunction(AstNode node)
     {
-        var type = TypeParser.Parse(node.Type, node.Location) as CFunction
-            ?? throw new GenerationException(node.Location, $"'{node.Name}' is declared through a typedef of a function; write its prototype");
+        // A function that is declared through a typedef has no prototype to read.
+        NativeType type = TypeParser.Parse(node.Type);
         AstNode[] parameters = [.. node.Children.Where(child => child.Kind == "ParmVarDecl")];
         return new FunctionDeclaration(
-            node.Name, node.Location, _comments.Read(node), type.Result,
-            [.. parameters.Select(p => new ParameterDeclaration(p.Name, TypeParser.Parse(p.Type, p.Location)))],
+            node.Name, node.Location, _comments.Read(node), (type as CFunction)?.Result ?? new CUnknown(node.Type),
+            [.. parameters.Select(p => new ParameterDeclaration(p.Name, TypeParser.Parse(p.Type)))],
             node.Flag("variadic"),
             node.Text("storageClass") != "static" && !node.Children.Any(child => child.Kind == "CompoundStmt"));
     }
@@ -121,13 +121,9 @@ public sealed partial class HeaderReader
             {
                 string spelling = UnnamedRecord().Replace(child.Type, InlineTag);
                 bool isInline = spelling != child.Type;
-                if (isInline && inline is not { Name: "" })
-                {
-                    throw new GenerationException(child.Location, $"the unnamed type of field '{child.Name}' is not supported; name it");
-                }
-
                 fields.Add(new FieldDeclaration(
-                    child.Name, child.Location, _comments.Read(child), TypeParser.Parse(spelling, child.Location),
+                    child.Name, child.Location, _comments.Read(child),
+                    isInline && inline is not { Name: "" } ? new CUnknown(child.Type) : TypeParser.Parse(spelling),
                     isInline ? inline : null, child.Flag("isBitfield")));
             }
         }
@@ -161,7 +157,7 @@ public sealed partial class HeaderReader
         string id = owner is null ? "" : owner.Reference(owner.Reference("ownedTagDecl").Length > 0 ? "ownedTagDecl" : "decl");
         string spelling = UnnamedRecord().Replace(node.Type, InlineTag);
         return new TypedefDeclaration(
-            node.Name, node.Location, _comments.Read(node), TypeParser.Parse(spelling, node.Location), _byId.GetValueOrDefault(id));
+            node.Name, node.Location, _comments.Read(node), TypeParser.Parse(spelling), _byId.GetValueOrDefault(id));
     }
 
     // clang names an unnamed record after its place; the wording differs between its versions.

@@ -63,3 +63,11 @@ public sealed record CFunction(NativeType Result, IReadOnlyList<NativeType> Para
         return Result.Spell($"{declarator}({(list.Length == 0 ? "void" : list)})");
     }
 }
+
+/// <summary>A type that there is no rule for; an error only where something bound needs it.</summary>
+/// <param name="Text">The type as clang spells it.</param>
+public sealed record CUnknown(string Text) : NativeType
+{
+    /// <inheritdoc/>
+    public override string Spell(string declarator) => Text;
+}

@@ -6,25 +6,25 @@ namespace AiOs.InteropGen.Clang;
 public ref struct TypeParser
 {
     private readonly ReadOnlySpan<char> _text;
-    private readonly SourceLocation _location;
     private int _at;
 
-    private TypeParser(ReadOnlySpan<char> text, SourceLocation location)
-    {
-        _text = text;
-        _location = location;
-    }
+    private TypeParser(ReadOnlySpan<char> text) => _text = text;
 
     /// <summary>Reads one type.</summary>
     /// <param name="text">The type as clang spells it.</param>
-    /// <param name="location">The declaration that has the type, for errors.</param>
-    /// <returns>The type.</returns>
-    /// <exception cref="GenerationException">The spelling holds something that this generator has no rule for.</exception>
-    public static NativeType Parse(string text, SourceLocation location)
+    /// <returns>The type; <see cref="CUnknown"/> when the spelling holds something that there is no rule for.</returns>
+    public static NativeType Parse(string text)
     {
-        var parser = new TypeParser(text, location);
-        NativeType type = parser.ParseType();
-        return parser._at == text.Length ? type : throw parser.Unsupported();
+        var parser = new TypeParser(text);
+        try
+        {
+            NativeType type = parser.ParseType();
+            return parser._at == text.Length ? type : new CUnknown(text);
+        }
+        catch (FormatException)
+        {
+            return new CUnknown(text);
+        }
     }
 
     private NativeType ParseType()
@@ -130,7 +130,7 @@ public ref struct TypeParser
         return new CFunction(ParseSuffixes(type), parameters, variadic);
     }
 
-    private readonly int ParseLength(string digits) =>
+    private static int ParseLength(string digits) =>
         int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int length) ? length : throw Unsupported();
 
     private string PeekWord()
@@ -187,6 +187,5 @@ public ref struct TypeParser
         }
     }
 
-    private readonly GenerationException Unsupported() =>
-        new(_location, $"the type '{_text}' is not supported; leave its declaration out of the manifest's subset");
+    private static FormatException Unsupported() => new();
 }

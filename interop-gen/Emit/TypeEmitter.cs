@@ -132,7 +132,7 @@ public static class TypeEmitter
                 writer.Document(manifest, constant.Declaration, constant.Declaration.Name);
             }
 
-            writer.Line(constant.IsHandle
+            writer.Line(constant.IsComputed
                 ? $"public static {constant.Type} {name} {{ get; }} = {constant.Value};"
                 : $"public const {constant.Type} {name} = {constant.Value};");
         }

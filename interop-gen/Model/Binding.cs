@@ -77,9 +77,9 @@ public sealed record BoundEnumeration(
 /// <summary>A constant that belongs to no enum.</summary>
 /// <param name="Type">C# type.</param>
 /// <param name="Value">C# expression.</param>
-/// <param name="IsHandle">Whether it is a value of a handle type and so cannot be a <c>const</c>.</param>
+/// <param name="IsComputed">Whether it is a handle or an address, and so cannot be a <c>const</c>.</param>
 /// <param name="Declaration">The constant or macro.</param>
-public sealed record BoundConstant(string Type, string Value, bool IsHandle, Declaration Declaration);
+public sealed record BoundConstant(string Type, string Value, bool IsComputed, Declaration Declaration);
 
 /// <summary>What is emitted for one header.</summary>
 /// <param name="Manifest">Its manifest.</param>

@@ -138,13 +138,13 @@ public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator
             "byte" or "ushort" or "uint" or "ulong" => ((ulong)value).ToString(CultureInfo.InvariantCulture),
             _ => value.ToString(CultureInfo.InvariantCulture),
         };
-        if (binding.Handles.Any(h => h.Declaration.Name == type))
+        if (binding.Handles.FirstOrDefault(h => h.Declaration.Name == type) is BoundHandle handle)
         {
-            return new BoundConstant(type, $"new(unchecked(({binding.Handles.First(h => h.Declaration.Name == type).Underlying}){text}))", true, constant);
+            return new BoundConstant(type, $"new(unchecked(({handle.Underlying}){text}))", true, constant);
         }
 
         return type.EndsWith('*') || type.StartsWith("delegate*", StringComparison.Ordinal)
-            ? throw new GenerationException(constant.Location, $"'{constant.Name}' is a pointer, which cannot be a constant; exclude it in the manifest")
+            ? new BoundConstant("nint", $"unchecked((nint){text})", true, constant)
             : new BoundConstant(type, types.NeededEnums.Any(e => e.Name == type) ? $"({type})({text})" : text, false, constant);
     }
 

@@ -167,7 +167,7 @@ public sealed partial class TypeMapper(Binding binding, IReadOnlyList<Binding> u
             CName { Name: HeaderReader.InlineTag } => throw new GenerationException(typedef.Location, $"the type of '{name}' is not supported; name it"),
             CName target => MapName(target.Name, location, isPointee),
             CFunction function when isPointee => FunctionPointer("", function.Result, function.Parameters, function.IsVariadic, typedef.Location),
-            _ => Map(typedef.Type, location),
+            _ => Map(typedef.Type, typedef.Location),
         };
     }
 

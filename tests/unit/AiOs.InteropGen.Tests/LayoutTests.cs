@@ -54,6 +54,8 @@ public class LayoutTests
         Assert.Equal("mini \"cuda\"", MiniCuda.Cuda.CU_VENDOR);
         Assert.Equal("12", MiniNvml.Nvml.NVML_API_VERSION_STR);
         Assert.Equal(new MiniCuda.CUstream(2), MiniCuda.Cuda.CU_STREAM_PER_THREAD);
+        Assert.Equal(new MiniCuda.CUdeviceptr(0), MiniCuda.Cuda.CU_DEVICE_NULL);
+        Assert.Equal(2, MiniCuda.Cuda.CU_LAUNCH_PARAM_BUFFER_SIZE);
         Assert.Equal(int.MinValue, MiniNccl.Nccl.NCCL_CONFIG_UNDEF_INT);
         Assert.Equal(22100, MiniNccl.Nccl.NCCL_VERSION_CODE);
     }

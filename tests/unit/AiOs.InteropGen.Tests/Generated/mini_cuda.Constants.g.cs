@@ -15,8 +15,14 @@ public static partial class Cuda
     /// <summary><c>((CUstream)0x2)</c></summary>
     public static CUstream CU_STREAM_PER_THREAD { get; } = new(unchecked((nint)2));
 
+    /// <summary><c>((void *)0x00)</c></summary>
+    public static nint CU_LAUNCH_PARAM_END { get; } = unchecked((nint)0);
+
+    /// <summary><c>((void *)0x02)</c></summary>
+    public static nint CU_LAUNCH_PARAM_BUFFER_SIZE { get; } = unchecked((nint)2);
+
     /// <summary><c>((CUdeviceptr)0x00)</c></summary>
-    public static CUdeviceptr CU_LAUNCH_PARAM_END { get; } = new(unchecked((ulong)0));
+    public static CUdeviceptr CU_DEVICE_NULL { get; } = new(unchecked((ulong)0));
 
     /// <summary><c>64</c></summary>
     public const int CU_IPC_HANDLE_SIZE = 64;
