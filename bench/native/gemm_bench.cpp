@@ -86,21 +86,35 @@ double fma_limit(int threads) {
 #endif
 }
 
-std::vector<float> random_values(int64_t count, uint32_t seed) {
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float &value : values) {
-    seed = seed * 1664525u + 1013904223u;
-    value = static_cast<float>(seed >> 8) * 0x1p-23f - 1.0f;
-  }
-  return values;
-}
-
 void check(aios_status status) {
   if (status == AIOS_STATUS_OK)
     return;
   std::fprintf(stderr, "%s: %s\n", aios_status_name(status), aios_last_error());
   std::exit(1);
 }
+
+/// Memory of the device, so that both libraries see the same pages.
+class Matrix {
+public:
+  Matrix(int64_t count, uint32_t seed) : bytes_(count * static_cast<int64_t>(sizeof(float))) {
+    void *memory = nullptr;
+    check(aios_cpu_alloc(&memory, bytes_));
+    data_ = static_cast<float *>(memory);
+    for (int64_t i = 0; i < count; ++i) {
+      seed = seed * 1664525u + 1013904223u;
+      data_[i] = static_cast<float>(seed >> 8) * 0x1p-23f - 1.0f;
+    }
+  }
+  ~Matrix() { check(aios_cpu_free(data_, bytes_)); }
+  Matrix(const Matrix &) = delete;
+  Matrix &operator=(const Matrix &) = delete;
+  float *data() const { return data_; }
+  double at(int64_t i) const { return static_cast<double>(data_[i]); }
+
+private:
+  int64_t bytes_;
+  float *data_;
+};
 
 double median(std::vector<double> &values) {
   std::sort(values.begin(), values.end());
@@ -125,8 +139,7 @@ void run(const Shape &shape, aios_stream stream, Sgemm sgemm, double limit, int 
   desc.trans_a = shape.trans_a;
   desc.trans_b = shape.trans_b;
   desc.alpha = 1.0f;
-  const std::vector<float> a = random_values(shape.m * shape.k, 1), b = random_values(shape.k * shape.n, 2);
-  std::vector<float> c(static_cast<size_t>(shape.m * shape.n)), peer_c(c.size());
+  const Matrix a(shape.m * shape.k, 1), b(shape.k * shape.n, 2), c(shape.m * shape.n, 3), peer_c(shape.m * shape.n, 4);
   const int64_t bytes = aios_gemm_workspace_size(&desc);
   void *workspace = nullptr;
   check(aios_cpu_alloc(&workspace, bytes));
@@ -150,13 +163,12 @@ void run(const Shape &shape, aios_stream stream, Sgemm sgemm, double limit, int 
     const int64_t i = sample * 7919 % shape.m, j = sample * 104729 % shape.n;
     double sum = 0, magnitude = 0;
     for (int64_t k = 0; k < shape.k; ++k) {
-      const double product =
-          static_cast<double>(a[static_cast<size_t>(shape.trans_a ? k * shape.m + i : i * shape.k + k)]) *
-          static_cast<double>(b[static_cast<size_t>(shape.trans_b ? j * shape.k + k : k * shape.n + j)]);
+      const double product = a.at(shape.trans_a ? k * shape.m + i : i * shape.k + k) *
+                             b.at(shape.trans_b ? j * shape.k + k : k * shape.n + j);
       sum += product;
       magnitude += std::abs(product);
     }
-    const double error = std::abs(static_cast<double>(c[static_cast<size_t>(i * shape.n + j)]) - sum);
+    const double error = std::abs(c.at(i * shape.n + j) - sum);
     if (!(error <= magnitude * 1e-5)) {
       std::fprintf(stderr, "%s: element (%lld, %lld) is off by %g\n", shape.name, static_cast<long long>(i),
                    static_cast<long long>(j), error);

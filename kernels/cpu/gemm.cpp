@@ -116,6 +116,10 @@ private:
   struct Phase {
     int64_t batch, batches, row, rows, first, depth;
     int64_t panels() const { return divide_up(rows, kTileRows); }
+
+    /// All stretches of the block are equally long but the last one.
+    int64_t stretch() const { return depth == 0 ? 0 : divide_up(depth, divide_up(depth, kStretch)); }
+    int64_t depth_at(int64_t k) const { return smaller(stretch(), depth - k); }
   };
 
   const In *a(int64_t batch) const { return static_cast<const In *>(p_.a) + batch * d_.stride_a; }
@@ -143,11 +147,17 @@ private:
     const int64_t panels = phase.panels(), groups = divide_up(panels, kGroup);
     team_.parallel_for(phase.batches * groups, [&](int64_t task, int) {
       const int64_t batch = task / groups, end = smaller(panels, (task % groups + 1) * kGroup);
-      for (int64_t panel = task % groups * kGroup; panel < end; panel++)
-        pack_panel<kTileRows>(p_.packed + (batch * plan_.rows + panel * kTileRows) * phase.depth,
-                              a(phase.batch + batch), d_.lda, d_.trans_a == 0, phase.row + panel * kTileRows, d_.m,
-                              phase.first, phase.depth);
+      for (int64_t k = 0; k < phase.depth; k += phase.stretch())
+        for (int64_t panel = task % groups * kGroup; panel < end; panel++)
+          pack_panel<kTileRows>(a_panel(phase, batch, k, panel), a(phase.batch + batch), d_.lda, d_.trans_a == 0,
+                                phase.row + panel * kTileRows, d_.m, phase.first + k, phase.depth_at(k));
     });
+  }
+
+  /// The panels of a stretch of k follow each other, so that the tiles of a strip read one stream.
+  float *a_panel(const Phase &phase, int64_t product, int64_t k, int64_t panel) const {
+    const int64_t rows = phase.panels() * kTileRows;
+    return p_.packed + (product * phase.depth + k) * rows + panel * kTileRows * phase.depth_at(k);
   }
 
   void multiply_phase(const Phase &phase) const {
@@ -172,20 +182,15 @@ private:
     float *sums = plan_.partial ? partial : b_panel + kStretch * kTileCols - begin * kTileSize;
     const Finish<Out> f = finish(phase.batch + product);
     const int64_t n = strip * kTileCols, cols = smaller(kTileCols, d_.n - n);
-    const float *a_panels = p_.packed + product * plan_.rows * phase.depth;
-    const int64_t stretch = phase.depth == 0 ? 0 : divide_up(phase.depth, divide_up(phase.depth, kStretch));
     int64_t k = 0;
-    do {
-      const int64_t depth = smaller(stretch, phase.depth - k);
+    do { // once for k = 0 too
+      const int64_t depth = phase.depth_at(k);
       pack_panel<kTileCols>(b_panel, b(phase.batch + product), d_.ldb, d_.trans_b != 0, n, d_.n, phase.first + k,
                             depth);
       for (int64_t panel = begin; panel < end; panel++) {
-        const TileStep step{a_panels + panel * kTileRows * phase.depth + k * kTileRows,
-                            b_panel,
-                            depth,
-                            sums + panel * kTileSize,
-                            phase.first + k == 0,
-                            phase.first + k + depth == d_.k};
+        const TileStep step{
+            a_panel(phase, product, k, panel), b_panel, depth, sums + panel * kTileSize, phase.first + k == 0,
+            phase.first + k + depth == d_.k};
         const int64_t row = panel * kTileRows;
         run_tile(step, f, phase.row + row, n, smaller(kTileRows, phase.rows - row), cols);
       }
