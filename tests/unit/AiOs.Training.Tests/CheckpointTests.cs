@@ -110,7 +110,7 @@ public sealed class CheckpointTests : IDisposable
 
         try
         {
-            // One checkpoint of this model is about 170 KB: two fit on 400 KB, the third does not.
+            // One checkpoint of this model is about 110 KB: two fit on 280 KB, the third does not.
             var recorder = new Recorder();
             AiOsException e = Assert.ThrowsAny<AiOsException>(() => Train(Fixtures.TinyRun with { SaveEvery = 1, Steps = 5 }, disk, recorder));
             Assert.Contains("the disk is full", e.Message, StringComparison.Ordinal);
@@ -163,7 +163,7 @@ public sealed class CheckpointTests : IDisposable
     {
         try
         {
-            var start = new ProcessStartInfo("mount", ["-t", "tmpfs", "-o", "size=400k", "aios-test", path]) { RedirectStandardError = true };
+            var start = new ProcessStartInfo("mount", ["-t", "tmpfs", "-o", "size=280k", "aios-test", path]) { RedirectStandardError = true };
             Process? mount = Process.Start(start);
             mount?.WaitForExit();
             return mount;

@@ -35,10 +35,10 @@ public sealed class TrainerTests : IDisposable
         Assert.All(recorder.Steps, s => Assert.True(s is { GradNorm: > 0, Milliseconds: > 0, TokensPerSecond: > 0, MemoryBytes: > 0 }));
         Assert.Equal([20L, 40, 60], recorder.Validations.Select(v => v.Step));
 
-        // 29 tokens in near-uniform guesses at first; the data follow a short pattern.
+        // 29 tokens in near-uniform guesses at first: 3.37 nats; the data follow a pattern.
         Assert.Equal(Math.Log(29), recorder.Steps[0].Loss, 0.1);
-        Assert.InRange(result.Loss, 0, 1.5);
-        Assert.InRange(result.ValidationLoss!.Value, 0, 1.5);
+        Assert.InRange(result.Loss, 0, 2.2);
+        Assert.InRange(result.ValidationLoss!.Value, 0, 2.2);
         Assert.True(result.Completed);
         Assert.Empty(recorder.Checkpoints);
     }
