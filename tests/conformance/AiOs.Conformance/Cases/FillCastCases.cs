@@ -12,7 +12,7 @@ public sealed unsafe class FillCastCases : CaseList
 
     public override IEnumerable<CaseGroup> Groups =>
     [
-        .. from type in (aios_dtype[])[aios_dtype.F32, aios_dtype.Bf16, aios_dtype.I32]
+        .. from type in (aios_dtype[])[.. s_floats, aios_dtype.I32]
            select new CaseGroup("aios_fill", $"{type}", () => Fills(type)),
         .. from to in s_floats
            from source in s_floats
@@ -77,7 +77,7 @@ public sealed unsafe class FillCastCases : CaseList
         if (from == aios_dtype.F32)
         {
             yield return Cast(to, from, "halfway between neighbours, and next to it", _ => Halfway(to));
-            yield return Cast(to, from, "random bits", d => [.. Enumerable.Range(0, 20_000).Select(_ => (double)BitConverter.UInt32BitsToSingle((uint)d.Next()))]);
+            yield return Cast(to, from, "random bits", d => [.. Enumerable.Range(0, 20_000).Select(_ => (double)BitConverter.UInt32BitsToSingle((uint)d.Next())).Where(double.IsFinite)]);
         }
     }
 
@@ -98,9 +98,14 @@ public sealed unsafe class FillCastCases : CaseList
         return test;
     }
 
-    /// <summary>All numbers of a sixteen-bit type, subnormal ones and NaN included; for F32 those of bfloat16.</summary>
+    /// <summary>
+    /// All numbers of a sixteen-bit type, subnormal ones included; for F32 those of bfloat16. What NaN carries besides
+    /// is left out: one of the patterns is the poison.
+    /// </summary>
     private static double[] EveryPattern(aios_dtype type) =>
-        [.. Enumerable.Range(0, 1 << 16).Select(bits => Storage.Load(BitConverter.GetBytes((ushort)bits), type == aios_dtype.F16 ? type : aios_dtype.Bf16))];
+        [.. Enumerable.Range(0, 1 << 16)
+            .Select(bits => Storage.Load(BitConverter.GetBytes((ushort)bits), type == aios_dtype.F16 ? type : aios_dtype.Bf16))
+            .Select(value => double.IsNaN(value) ? double.NaN : value)];
 
     /// <summary>Ties between neighbours of the narrow type, and the binary32 numbers on both sides of each.</summary>
     private static double[] Halfway(aios_dtype type)

@@ -12,7 +12,8 @@ public static class Exclusions
     private sealed record Entry(string? Backend, string? Op, aios_dtype Type, string Reason);
 
     /// <summary>Ops whose prototype allows more element types than the two of the general rule.</summary>
-    private static readonly (string Op, aios_dtype Type)[] s_more = [("aios_fill", aios_dtype.I32), ("aios_cast", aios_dtype.F16)];
+    private static readonly (string Op, aios_dtype Type)[] s_more =
+        [("aios_fill", aios_dtype.F16), ("aios_fill", aios_dtype.I32), ("aios_cast", aios_dtype.F16)];
 
     private static readonly Entry[] s_entries =
     [
