@@ -30,6 +30,7 @@ public sealed class Trainer : IDisposable
     private readonly Validator? _validator;
     private readonly Stopwatch _clock = new();
     private string? _lastCheckpoint;
+    private bool _continues;
 
     /// <summary>Makes a run at step 0 with random weights.</summary>
     /// <param name="device">The device that computes; it outlives the trainer.</param>
@@ -118,6 +119,7 @@ public sealed class Trainer : IDisposable
 
         Step = _optimizer.Steps = state.Step;
         _lastCheckpoint = checkpoint.Directory;
+        _continues = _store?.Holds(checkpoint) ?? false;
     }
 
     /// <summary>
@@ -180,7 +182,7 @@ public sealed class Trainer : IDisposable
     {
         CheckpointStore store = _store ?? throw new AiOsException("there is no directory for checkpoints; name one with --out");
         var state = new TrainerState { Step = Step, Options = Options, Data = _identity };
-        return _lastCheckpoint = store.Save(Step, writer =>
+        _lastCheckpoint = store.Save(Step, _continues, writer =>
         {
             writer.Add(Checkpoint.ModelName, s => SafetensorsWriter.Write(s, GptWeights.Items(Model, Stream), GptWeights.Metadata));
             writer.Add(
@@ -190,6 +192,8 @@ public sealed class Trainer : IDisposable
             _tokenizer?.Save(writer.Add);
             writer.Add(Checkpoint.TrainerName, s => JsonSerializer.Serialize(s, state, CheckpointJson.Default.TrainerState));
         });
+        _continues = true;
+        return _lastCheckpoint;
     }
 
     /// <summary>Frees everything the run holds on the device.</summary>

@@ -64,12 +64,13 @@ public sealed class CheckpointStore
         }
     }
 
-    /// <summary>The newest checkpoint that is undamaged, whatever `latest` says.</summary>
-    /// <exception cref="InvalidFileException">There is no usable checkpoint; the message is the newest one's.</exception>
+    /// <summary>The checkpoint that `latest` names or, when that is damaged, the newest that is not.</summary>
+    /// <exception cref="InvalidFileException">There is no usable checkpoint; the message is the first one's.</exception>
     public Checkpoint OpenLatest()
     {
-        AiOsException? newest = null;
-        foreach (string directory in NewestFirst())
+        AiOsException? first = null;
+        string? latest = ReadLatest();
+        foreach (string directory in NewestFirst().OrderByDescending(d => Path.GetFileName(d) == latest))
         {
             try
             {
@@ -78,16 +79,25 @@ public sealed class CheckpointStore
             catch (AiOsException e)
             {
                 // A torn checkpoint is what the one before it is kept for.
-                newest ??= e;
+                first ??= e;
             }
         }
 
-        throw newest ?? new InvalidFileException(_out, "there is no checkpoint in it", "name the --out directory of a run that saved one");
+        throw first ?? new InvalidFileException(_out, "there is no checkpoint in it", "name the --out directory of a run that saved one");
     }
 
-    /// <summary>Writes the checkpoint of a step, points `latest` at it, and removes all but the last two.</summary>
+    /// <summary>True when a checkpoint is one of this store's.</summary>
+    internal bool Holds(Checkpoint checkpoint) => Path.GetDirectoryName(Path.GetFullPath(checkpoint.Directory)) == _folder;
+
+    /// <summary>Writes the checkpoint of a step, points `latest` at it, and removes what is no longer needed.</summary>
+    /// <param name="step">Steps done.</param>
+    /// <param name="continues">
+    /// True when the checkpoints of earlier steps are of this run: the one before is kept, and those of later steps, which
+    /// the run is about to do again, go. False when all others are of a run that this one replaces.
+    /// </param>
+    /// <param name="write">Adds the files.</param>
     /// <returns>The checkpoint's directory.</returns>
-    internal string Save(long step, Action<CheckpointWriter> write)
+    internal string Save(long step, bool continues, Action<CheckpointWriter> write)
     {
         string name = StepPrefix + step.ToString("d8", CultureInfo.InvariantCulture);
         string target = Path.Combine(_folder, name);
@@ -102,7 +112,8 @@ public sealed class CheckpointStore
 
         CheckpointWriter.Write(target, write);
         DurableFile.Write(Path.Combine(_out, LatestName), s => s.Write(Encoding.UTF8.GetBytes(name + "\n")));
-        foreach (string old in NewestFirst().Skip(Kept))
+        string[] kept = [.. NewestFirst().Where(d => StepOf(d) <= step).Take(continues ? Kept : 1)];
+        foreach (string old in NewestFirst().Except(kept))
         {
             TryDelete(old);
         }
@@ -126,6 +137,18 @@ public sealed class CheckpointStore
         catch (Exception e) when (FileAccessErrors.IsExpected(e))
         {
             // A leftover costs space, not correctness; the next run tries again.
+        }
+    }
+
+    private string? ReadLatest()
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(_out, LatestName)).TrimEnd();
+        }
+        catch (Exception e) when (FileAccessErrors.IsExpected(e))
+        {
+            return null;
         }
     }
 

@@ -42,9 +42,9 @@ public abstract class Module : IDisposable
     /// <summary>Makes the next backward pass overwrite the gradients instead of adding to them.</summary>
     public void ZeroGrad()
     {
-        foreach (Parameter parameter in Parameters)
+        for (int i = 0; i < Parameters.Count; i++)
         {
-            parameter.Value.ClearGrad();
+            Parameters[i].Value.ClearGrad();
         }
     }
 

@@ -79,6 +79,31 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
+    public void ANewRunReplacesTheCheckpointsOfTheOneBefore()
+    {
+        Train(Fixtures.TinyRun with { Steps = 8, SaveEvery = 4 });
+        Train(Fixtures.TinyRun with { Steps = 6, SaveEvery = 5, Seed = 77 });
+        Assert.Equal(["step-00000005", "step-00000006"], Directory.GetDirectories(_directory.File("checkpoints")).Select(Path.GetFileName).Order());
+        Assert.Equal(77UL, Checkpoint.Find(_directory.Path).State.Options.Seed);
+    }
+
+    [Fact]
+    public void LatestDecidesUnlessWhatItNamesIsGone()
+    {
+        Train(Fixtures.TinyRun with { SaveEvery = 4 });
+        File.WriteAllText(_directory.File("latest"), "step-00000004\n");
+        Assert.Equal(4, Checkpoint.Find(_directory.Path).State.Step);
+        foreach (string other in new[] { "step-00000001", "", "../..", "\0" })
+        {
+            File.WriteAllText(_directory.File("latest"), other);
+            Assert.Equal(8, Checkpoint.Find(_directory.Path).State.Step);
+        }
+
+        File.Delete(_directory.File("latest"));
+        Assert.Equal(8, Checkpoint.Find(_directory.Path).State.Step);
+    }
+
+    [Fact]
     public void OtherDataOrAnotherShapeIsRefused()
     {
         Train(Fixtures.TinyRun);

@@ -57,6 +57,24 @@ public sealed class DeterminismTests
     }
 
     [Fact]
+    public void ARunGoesOnFromAnyCheckpointAsItDidBefore()
+    {
+        // What is left after a kill between two checkpoints: the steps since the last one are done again.
+        using var directory = new TemporaryDirectory();
+        StepRecord[] whole = Steps(Run with { OutDirectory = directory.Path, SaveEvery = 7 });
+        var again = new Recorder();
+        Fixtures.OnDevice(device =>
+        {
+            Checkpoint checkpoint = Checkpoint.Open(directory.File("checkpoints/step-00000007"));
+            using var trainer = new Trainer(device, checkpoint.State.Options, Fixtures.Tokens(2000));
+            trainer.Resume(checkpoint);
+            return trainer.Run(again);
+        });
+        Assert.Equal(Fixtures.LossBits(whole[7..]), Fixtures.LossBits(again.Steps));
+        Assert.Equal(whole[7..].Select(s => s.GradNorm), again.Steps.Select(s => s.GradNorm));
+    }
+
+    [Fact]
     public void MicroBatchesGiveTheWholeBatchsGradient()
     {
         TrainerOptions run = Run with { Model = Run.Model with { Dropout = 0 }, Batch = 8, Accumulate = 1 };

@@ -56,6 +56,21 @@ public sealed class TrainerTests : IDisposable
     });
 
     [Fact]
+    public void AStepMakesNoManagedObjects()
+    {
+        var allocated = new long[40];
+        var recorder = new AllocationRecorder(allocated);
+        Fixtures.OnDevice(device =>
+        {
+            using var trainer = new Trainer(device, Fixtures.TinyRun with { Steps = 40, Accumulate = 2 }, Fixtures.Tokens(500));
+            return trainer.Run(recorder);
+        });
+
+        // Pools fill and code is compiled in the first steps.
+        Assert.Equal(allocated[20], allocated[39]);
+    }
+
+    [Fact]
     public void ALossThatIsNoNumberEndsTheRunAndKeepsTheLastCheckpoint()
     {
         var recorder = new Recorder();
@@ -160,4 +175,17 @@ public sealed class TrainerTests : IDisposable
         Assert.Contains("8 tokens are fewer", few.Message, StringComparison.Ordinal);
         return true;
     });
+
+    private sealed class AllocationRecorder(long[] allocated) : ITrainingObserver
+    {
+        public void OnStep(in StepRecord record) => allocated[record.Step] = GC.GetAllocatedBytesForCurrentThread();
+
+        public void OnValidation(in ValidationRecord record)
+        {
+        }
+
+        public void OnCheckpoint(string path)
+        {
+        }
+    }
 }
