@@ -89,6 +89,16 @@ internal static class ErrorHandling
             }
         }
 
+        if (parsed.Errors.FirstOrDefault(e => e.SymbolResult?.Tokens.Count > 0 && e.SymbolResult is not CommandResult) is { } wrongValue)
+        {
+            return wrongValue.Message;
+        }
+
+        if (parsed.CommandResult.Command.Options.FirstOrDefault(o => o.Required && parsed.GetResult(o) is null) is { } missing)
+        {
+            return $"{missing.Name} {missing.HelpName} is required";
+        }
+
         return parsed.CommandResult.Command is RootCommand
             ? $"name a command: {CommandNames(parsed)}"
             : parsed.Errors[0].Message.TrimEnd('.');

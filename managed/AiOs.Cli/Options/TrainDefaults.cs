@@ -3,13 +3,13 @@ namespace AiOs.Cli.Options;
 /// <summary>Values of the options of <c>aios train</c> that were not given.</summary>
 internal static class TrainDefaults
 {
-    public const int Layers = 4;
+    public const int Layers = 6;
     public const int Heads = 4;
-    public const int Embd = 128;
+    public const int Embd = 192;
     public const int Block = 128;
     public const int Batch = 16;
     public const int Accumulate = 1;
-    public const long Steps = 600;
+    public const long Steps = 900;
     public const double LearningRate = 1e-3;
     public const double WeightDecay = 0.1;
     public const double Beta1 = 0.9;

@@ -52,16 +52,15 @@ internal static class TrainRun
 
     private static void Announce(TrainPlan plan, Trainer trainer, RunDirectory directory, IAnsiConsole console)
     {
-        DeviceInfo info = trainer.Device.Info;
         console.WriteLine($"GPT of {Units.Count(trainer.Model.ParameterCount)} parameters on {Describe(trainer.Device)}");
         console.WriteLine($"{Units.Count(plan.Training.Length)} training tokens, {Units.Count(plan.Validation?.Length ?? 0)} for validation: {plan.DataName}");
         if (plan.Checkpoint is { } checkpoint)
         {
-            console.WriteLine($"going on after step {checkpoint.State.Step} from {checkpoint.Directory}");
+            console.WriteLine($"going on after step {checkpoint.State.Step} from {Shorten(checkpoint.Directory)}");
         }
         else if (directory.ReplacesARun)
         {
-            console.WriteLine($"the checkpoints of the earlier run are now in {Path.Combine(plan.Out, "checkpoints.previous")}");
+            console.WriteLine($"the checkpoints of the earlier run are now in {Shorten(Path.Combine(plan.Out, "checkpoints.previous"))}");
         }
     }
 

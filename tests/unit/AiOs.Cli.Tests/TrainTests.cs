@@ -1,0 +1,148 @@
+using System.Text.Json;
+
+namespace AiOs.Cli.Tests;
+
+/// <summary>A tiny model trained once on the packed text, for all tests that only look at it.</summary>
+public sealed class TrainedModel : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    public TrainedModel()
+    {
+        CliResult result = CliProcess.Run(_directory.Path,
+            [.. Tiny.Model, "--steps", "25", "--out", "out", "--log-json", "log.jsonl", "--json"]).Succeeded();
+        (Json, Progress) = (result.Output, result.Error);
+    }
+
+    public string Directory => _directory.Path;
+
+    public string Out => _directory.File("out");
+
+    public string Log => _directory.File("log.jsonl");
+
+    public string Json { get; }
+
+    public string Progress { get; }
+
+    public void Dispose() => _directory.Dispose();
+}
+
+/// <summary>The command line of a model that trains in a second.</summary>
+internal static class Tiny
+{
+    public static IReadOnlyList<string> Model { get; } =
+        ["train", "--layers", "1", "--heads", "2", "--embd", "16", "--block", "16", "--batch", "4", "--threads", "2"];
+
+    private static readonly string[] Compared = ["step", "loss", "grad_norm", "lr"];
+
+    /// <summary>What determinism promises: the losses and gradient norms, digit for digit.</summary>
+    public static IReadOnlyList<string> Curve(string log) =>
+    [
+        .. File.ReadAllLines(log).Select(line =>
+        {
+            using JsonDocument json = JsonDocument.Parse(line);
+            return string.Join(' ', Compared.Select(name => json.RootElement.GetProperty(name).GetRawText()));
+        }),
+    ];
+}
+
+public sealed class TrainTests(TrainedModel trained) : IClassFixture<TrainedModel>
+{
+    [Fact]
+    public void Json_is_one_document_and_progress_goes_to_stderr()
+    {
+        using JsonDocument json = JsonDocument.Parse(trained.Json);
+        JsonElement result = json.RootElement;
+
+        Assert.Equal(25, result.GetProperty("steps").GetInt64());
+        Assert.True(result.GetProperty("completed").GetBoolean());
+        Assert.InRange(result.GetProperty("validation_loss").GetDouble(), 3, 5.6);
+        Assert.InRange(result.GetProperty("bigram_loss").GetDouble(), 1.5, 3.5);
+        Assert.False(result.GetProperty("bigram_beaten").GetBoolean());
+        Assert.Contains("step", trained.Progress, StringComparison.Ordinal);
+        Assert.DoesNotContain('\e', trained.Progress);
+    }
+
+    [Fact]
+    public void Log_has_every_step_and_the_loss_falls()
+    {
+        string[] lines = File.ReadAllLines(trained.Log);
+        double[] losses = [.. lines.Select(line => Field(line, "loss"))];
+
+        Assert.Equal(Enumerable.Range(0, 25).Select(i => (double)i), lines.Select(line => Field(line, "step")));
+        Assert.True(losses[^5..].Average() < losses[..5].Average() - 0.1);
+    }
+
+    [Fact]
+    public void Output_directory_holds_checkpoint_report_and_history_and_nothing_else()
+    {
+        Assert.Equal("checkpoints history.jsonl latest report.html",
+            string.Join(' ', Directory.GetFileSystemEntries(trained.Out).Select(Path.GetFileName).Order(StringComparer.Ordinal)));
+        string report = File.ReadAllText(Path.Combine(trained.Out, "report.html"));
+        Assert.Contains("the repository&#39;s own text", report, StringComparison.Ordinal);
+        Assert.Contains("bigram model", report, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Generate_continues_the_prompt_and_the_seed_decides_how()
+    {
+        string[] arguments = ["generate", "--model", trained.Out, "--prompt", "The ", "--max-tokens", "40", "--seed", "5"];
+        string first = CliProcess.Run(trained.Directory, arguments).Succeeded().Output;
+        string second = CliProcess.Run(trained.Directory, [.. arguments, "--threads", "1"]).Succeeded().Output;
+        using JsonDocument json = JsonDocument.Parse(CliProcess.Run(trained.Directory, [.. arguments, "--json"]).Succeeded().Output);
+        string other = CliProcess.Run(trained.Directory, [.. arguments[..^1], "6"]).Succeeded().Output;
+
+        Assert.StartsWith("The ", first, StringComparison.Ordinal);
+        Assert.Equal(first, second);
+        Assert.Equal(first, "The " + json.RootElement.GetProperty("text").GetString() + Environment.NewLine);
+        Assert.NotEqual(first, other);
+    }
+
+    [Fact]
+    public void Generate_takes_a_file_of_weights()
+    {
+        string weights = Directory.GetFiles(trained.Out, "model.safetensors", SearchOption.AllDirectories).Single();
+        string text = CliProcess.Run(trained.Directory, "generate", "--model", weights, "--prompt", "x", "--max-tokens", "3", "--temperature", "0").Succeeded().Output;
+
+        Assert.StartsWith("x", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Training_starts_from_the_weights_of_init_and_its_shape()
+    {
+        using TemporaryDirectory directory = new();
+        string weights = Directory.GetFiles(trained.Out, "model.safetensors", SearchOption.AllDirectories).Single();
+        CliProcess.Run(directory.Path, "train", "--init", weights, "--batch", "4", "--steps", "2", "--out", "next", "--log-json", "log.jsonl").Succeeded();
+
+        double reached = Field(File.ReadLines(trained.Log).Last(), "loss");
+        Assert.InRange(Field(File.ReadLines(directory.File("log.jsonl")).First(), "loss"), reached - 0.4, reached + 0.4);
+        CliProcess.Run(directory.Path, "train", "--init", weights, "--embd", "32").FailedWith(2, "--embd 32", "model.safetensors", "16");
+    }
+
+    [Fact]
+    public void A_new_run_sets_the_checkpoints_of_the_earlier_one_aside()
+    {
+        using TemporaryDirectory directory = new();
+        CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "4"]).Succeeded();
+        CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "2"]).Succeeded();
+
+        Assert.True(Directory.Exists(directory.File("out/checkpoints/step-00000002")));
+        Assert.True(Directory.Exists(directory.File("out/checkpoints.previous/step-00000004")));
+        Assert.Equal("step-00000002\n", File.ReadAllText(directory.File("out/latest")));
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_losses_on_any_number_of_threads()
+    {
+        using TemporaryDirectory directory = new();
+        CliProcess.Run(directory.Path, [.. Tiny.Model.SkipLast(2), "--threads", "1", "--steps", "25", "--log-json", "one.jsonl"]).Succeeded();
+
+        Assert.Equal(Tiny.Curve(trained.Log), Tiny.Curve(directory.File("one.jsonl")));
+    }
+
+    private static double Field(string line, string name)
+    {
+        using JsonDocument json = JsonDocument.Parse(line);
+        return json.RootElement.GetProperty(name).GetDouble();
+    }
+}
