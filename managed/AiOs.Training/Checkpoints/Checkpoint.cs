@@ -67,7 +67,13 @@ public sealed class Checkpoint
                 path, File.Exists(path) ? "this is a file, not a directory" : "no such directory", "name the --out directory of a run or one of its checkpoints");
         }
 
-        return CheckpointStore.IsOutDirectory(path) ? new CheckpointStore(path).OpenLatest() : Open(path);
+        if (CheckpointStore.IsOutDirectory(path))
+        {
+            return new CheckpointStore(path).OpenLatest();
+        }
+
+        return File.Exists(Path.Combine(path, Manifest.Name)) ? Open(path) : throw new InvalidFileException(
+            path, "there is no checkpoint in it", "name the --out directory of a run or one of its checkpoints");
     }
 
     private static void CheckFile(string directory, string name, ManifestEntry entry)
