@@ -94,6 +94,27 @@ public class GradientTests
         GradientCheck.Run(
             (tape, x) =>
             {
+                // The product adds to a gradient that it finds shared.
+                Tensor a = Ops.Affine(tape, x[0], 2, 0), b = Ops.Affine(tape, x[1], 3, 0);
+                Tensor product = Ops.Linear(tape, a, x[2]);
+                return Ops.Add(tape, product, Ops.Add(tape, a, b));
+            },
+            [2, 3],
+            [2, 3],
+            [3, 3]);
+        GradientCheck.Run(
+            (tape, x) =>
+            {
+                // The gradient of a meets one that b shares with one that c shares.
+                Tensor a = Ops.Affine(tape, x[0], 2, 0), b = Ops.Affine(tape, x[1], 3, 0), c = Ops.Affine(tape, x[2], 4, 0);
+                return Ops.Add(tape, Ops.Square(tape, Ops.Add(tape, a, b)), Ops.Tanh(tape, Ops.Add(tape, a, c)));
+            },
+            [2, 3],
+            [2, 3],
+            [2, 3]);
+        GradientCheck.Run(
+            (tape, x) =>
+            {
                 Tensor y = Ops.Reshape(tape, x[0], 6);
                 return Ops.Add(tape, Ops.Exp(tape, y), Ops.Add(tape, y, Ops.Reshape(tape, x[0], -1)));
             },

@@ -95,6 +95,7 @@ public class TensorTests
         Tensor y = Ops.Square(tape, x);
         Tensor loss = Ops.Sum(tape, Ops.Exp(tape, y));
         y.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => y.Length);
         tape.Backward(loss);
         float[] gradient = device.Read(x.Grad);
         Assert.Equal(2 * 0.5f * MathF.Exp(0.25f), gradient[0], 1e-5f);
@@ -121,6 +122,17 @@ public class TensorTests
         Assert.Throws<InvalidOperationException>(() => tape.Backward(loss));
         x.Grad.Dispose();
         Assert.Equal(1000, x.Grad.Length);
+    }
+
+    [Fact]
+    public void Leaves_never_share_a_gradient()
+    {
+        using var device = new DeviceFixture();
+        using var tape = new Tape(device.Stream);
+        using Tensor x = device.Tensor([1, 2], 2).WithGrad(), y = device.Tensor([3, 4], 2).WithGrad();
+        tape.Backward(Ops.Sum(tape, Ops.Add(tape, x, y)));
+        Assert.NotEqual(x.Grad.Pointer, y.Grad.Pointer);
+        Assert.Equal([1f, 1f], device.Read(x.Grad));
     }
 
     [Fact]
