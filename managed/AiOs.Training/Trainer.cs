@@ -57,7 +57,9 @@ public sealed class Trainer : IDisposable
             Model = Own(new Gpt(Stream, options.Model, options.Seed));
             _optimizer = Own(new AdamW(Model.Parameters, Stream, new AdamWOptions
             {
-                Beta1 = options.Beta1, Beta2 = options.Beta2, WeightDecay = options.WeightDecay,
+                Beta1 = options.Beta1,
+                Beta2 = options.Beta2,
+                WeightDecay = options.WeightDecay,
             }));
             _runner = Own(new StepRunner(Stream, Model, _optimizer, options));
             _validator = validation is null ? null : new Validator(Stream, Model, validation, _runner.Rows);

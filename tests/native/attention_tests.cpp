@@ -1,11 +1,11 @@
 // aios_attention and its gradient against binary64.
 #include <string>
 
-#include "support.h"
+#include "kernel_test.h"
 
 namespace {
 
-using namespace aios::test;
+using namespace kernel_test;
 
 struct Case {
   int64_t batch, heads, kv_heads, q_len, kv_len, head_dim;
@@ -35,10 +35,8 @@ public:
       : t(test), inputs(packed_size()), gradients(packed_size()), out(out_size()), dout(out_size()),
         lse(t.batch * t.heads * t.q_len) {
     Random random(static_cast<uint64_t>(t.q_len * 131 + t.kv_len * 7 + t.head_dim));
-    fill(inputs, random);
-    fill(gradients, random);
-    fill(out, random);
-    fill(dout, random);
+    inputs = random.values<T>(packed_size());
+    dout = random.values<T>(out_size());
     desc.batch = t.batch;
     desc.heads = t.heads;
     desc.kv_heads = t.kv_heads;
@@ -47,7 +45,7 @@ public:
     desc.head_dim = t.head_dim;
     desc.scale = t.scale;
     desc.causal = t.causal;
-    desc.dtype = kDtype<T>;
+    desc.dtype = Type<T>::dtype;
     const View<T> q = query(inputs), k = key(inputs), v = value(inputs), o = output(out);
     for (int i = 0; i < 3; ++i) {
       desc.q_stride[i] = q.stride[i];
@@ -57,7 +55,7 @@ public:
     }
   }
 
-  void forward(const TestStream &stream, bool with_lse = true) {
+  void forward(const Stream &stream, bool with_lse = true) {
     const Workspace workspace(aios_attention_workspace_size(&desc));
     ASSERT_EQ(aios_attention(stream, out.data(), with_lse ? lse.data() : nullptr, query(inputs).data, key(inputs).data,
                              value(inputs).data, workspace.data(), workspace.bytes(), &desc),
@@ -66,7 +64,7 @@ public:
     ASSERT_EQ(stream.synchronize(), AIOS_STATUS_OK);
   }
 
-  void backward(const TestStream &stream) {
+  void backward(const Stream &stream) {
     const Workspace workspace(aios_attention_backward_workspace_size(&desc));
     ASSERT_EQ(aios_attention_backward(stream, query(gradients).data, key(gradients).data, value(gradients).data,
                                       dout.data(), out.data(), lse.data(), query(inputs).data, key(inputs).data,
@@ -76,12 +74,12 @@ public:
     ASSERT_EQ(stream.synchronize(), AIOS_STATUS_OK);
   }
 
-  void expect_right() const {
+  void expect_right() {
     const View<T> q = query(inputs), k = key(inputs), v = value(inputs), o = output(out), g = output(dout);
     const View<T> dq = query(gradients), dk = key(gradients), dv = value(gradients);
     const auto kv_size = static_cast<size_t>(t.kv_len * t.head_dim);
     const int64_t group = t.heads / t.kv_heads;
-    const double eps = 64 * kRounding<T> + 1e-5;
+    const double eps = 64 * Type<T>::rounding + 1e-5;
     for (int64_t b = 0; b < t.batch; ++b)
       for (int64_t kv = 0; kv < t.kv_heads; ++kv) {
         std::vector<double> sum_dk(kv_size, 0), sum_dv(kv_size, 0);
@@ -93,8 +91,8 @@ public:
             for (int64_t j = 0; j < visible; ++j) {
               double score = 0, product = 0;
               for (int64_t d = 0; d < t.head_dim; ++d) {
-                score += value_of(q.at(b, h, i, d)) * value_of(k.at(b, kv, j, d));
-                product += value_of(g.at(b, h, i, d)) * value_of(v.at(b, kv, j, d));
+                score += double(q.at(b, h, i, d)) * double(k.at(b, kv, j, d));
+                product += double(g.at(b, h, i, d)) * double(v.at(b, kv, j, d));
               }
               p[static_cast<size_t>(j)] = score * static_cast<double>(t.scale);
               dp[static_cast<size_t>(j)] = product;
@@ -105,7 +103,7 @@ public:
             for (size_t j = 0; j < p.size(); ++j)
               delta += (p[j] /= total) * dp[j];
             if (visible > 0) {
-              ASSERT_NEAR(value_of(lse[(b * t.heads + h) * t.q_len + i]), greatest + std::log(total),
+              ASSERT_NEAR(double(lse[(b * t.heads + h) * t.q_len + i]), greatest + std::log(total),
                           1e-5 + 1e-6 * std::abs(greatest))
                   << t.name();
             }
@@ -114,15 +112,14 @@ public:
               for (int64_t j = 0; j < visible; ++j) {
                 const auto at = static_cast<size_t>(j);
                 const double ds = p[at] * (dp[at] - delta) * static_cast<double>(t.scale);
-                expected_out += p[at] * value_of(v.at(b, kv, j, d));
-                expected_dq += ds * value_of(k.at(b, kv, j, d));
-                sum_dk[at * static_cast<size_t>(t.head_dim) + static_cast<size_t>(d)] +=
-                    ds * value_of(q.at(b, h, i, d));
+                expected_out += p[at] * double(v.at(b, kv, j, d));
+                expected_dq += ds * double(k.at(b, kv, j, d));
+                sum_dk[at * static_cast<size_t>(t.head_dim) + static_cast<size_t>(d)] += ds * double(q.at(b, h, i, d));
                 sum_dv[at * static_cast<size_t>(t.head_dim) + static_cast<size_t>(d)] +=
-                    p[at] * value_of(g.at(b, h, i, d));
+                    p[at] * double(g.at(b, h, i, d));
               }
-              ASSERT_NEAR(value_of(o.at(b, h, i, d)), expected_out, eps) << t.name() << ": out " << i << ", " << d;
-              ASSERT_NEAR(value_of(dq.at(b, h, i, d)), expected_dq,
+              ASSERT_NEAR(double(o.at(b, h, i, d)), expected_out, eps) << t.name() << ": out " << i << ", " << d;
+              ASSERT_NEAR(double(dq.at(b, h, i, d)), expected_dq,
                           eps * std::sqrt(t.head_dim) * (1 + std::abs(expected_dq)))
                   << t.name() << ": dq " << i << ", " << d;
             }
@@ -131,8 +128,8 @@ public:
           for (int64_t d = 0; d < t.head_dim; ++d) {
             const auto at = static_cast<size_t>(j * t.head_dim + d);
             const double scaled = eps * std::sqrt(t.head_dim) * (1 + std::abs(sum_dv[at]) + std::abs(sum_dk[at]));
-            ASSERT_NEAR(value_of(dk.at(b, kv, j, d)), sum_dk[at], scaled) << t.name() << ": dk " << j << ", " << d;
-            ASSERT_NEAR(value_of(dv.at(b, kv, j, d)), sum_dv[at], scaled) << t.name() << ": dv " << j << ", " << d;
+            ASSERT_NEAR(double(dk.at(b, kv, j, d)), sum_dk[at], scaled) << t.name() << ": dk " << j << ", " << d;
+            ASSERT_NEAR(double(dv.at(b, kv, j, d)), sum_dv[at], scaled) << t.name() << ": dv " << j << ", " << d;
           }
       }
   }
@@ -149,23 +146,23 @@ private:
   int64_t packed_size() const { return q_size() + 2 * kv_size(); }
   int64_t out_size() const { return q_size(); }
 
-  View<T> in(const Buffer<T> &buffer, int64_t head_offset, int64_t plain_offset, int64_t heads, int64_t length) const {
+  View<T> in(Buffer<T> &buffer, int64_t head_offset, int64_t plain_offset, int64_t heads, int64_t length) const {
     if (t.packed)
       return {buffer.data() + head_offset * t.head_dim, {length * row(), t.head_dim, row()}};
     return {buffer.data() + plain_offset, {heads * length * t.head_dim, length * t.head_dim, t.head_dim}};
   }
-  View<T> query(const Buffer<T> &buffer) const { return in(buffer, 0, 0, t.heads, t.q_len); }
-  View<T> key(const Buffer<T> &buffer) const { return in(buffer, t.heads, q_size(), t.kv_heads, t.kv_len); }
-  View<T> value(const Buffer<T> &buffer) const {
+  View<T> query(Buffer<T> &buffer) const { return in(buffer, 0, 0, t.heads, t.q_len); }
+  View<T> key(Buffer<T> &buffer) const { return in(buffer, t.heads, q_size(), t.kv_heads, t.kv_len); }
+  View<T> value(Buffer<T> &buffer) const {
     return in(buffer, t.heads + t.kv_heads, q_size() + kv_size(), t.kv_heads, t.kv_len);
   }
   /// [batch][position][head][dim], as a projection wants it.
-  View<T> output(const Buffer<T> &buffer) const {
+  View<T> output(Buffer<T> &buffer) const {
     return {buffer.data(), {t.q_len * t.heads * t.head_dim, t.head_dim, t.heads * t.head_dim}};
   }
 };
 
-template <class T> void check(const TestStream &stream, const Case &test) {
+template <class T> void check(const Stream &stream, const Case &test) {
   Attention<T> attention(test);
   attention.forward(stream);
   attention.backward(stream);
@@ -174,7 +171,7 @@ template <class T> void check(const TestStream &stream, const Case &test) {
 }
 
 TEST(Attention, IsRightForLengthsAroundABlock) {
-  TestStream stream;
+  Stream stream;
   for (int64_t length : {1, 2, 3, 5, 15, 16, 17, 31, 33, 63, 64, 65, 100, 130})
     for (bool causal : {false, true}) {
       check<float>(stream, {1, 2, 2, length, length, 16, causal});
@@ -183,45 +180,45 @@ TEST(Attention, IsRightForLengthsAroundABlock) {
 }
 
 TEST(Attention, IsRightForEveryKindOfHeadDimension) {
-  TestStream stream;
+  Stream stream;
   for (int64_t dim : {1, 2, 3, 4, 7, 8, 15, 16, 17, 32, 33, 64, 80, 100, 128, 200, 255, 256})
     check<float>(stream, {1, 1, 1, 20, 70, dim, true, false, 0.1f});
 }
 
 TEST(Attention, SharesKeysAndValuesAmongGroupsOfHeads) {
-  TestStream stream;
+  Stream stream;
   check<float>(stream, {2, 6, 3, 40, 90, 32, true});
   check<float>(stream, {1, 8, 1, 70, 70, 16, false});
 }
 
 TEST(Attention, ReadsAndWritesPackedProjections) {
-  TestStream stream;
+  Stream stream;
   check<float>(stream, {3, 4, 4, 70, 70, 16, true, true});
   check<Bf16>(stream, {2, 2, 2, 65, 65, 32, true, true});
 }
 
 TEST(Attention, Bfloat16) {
-  TestStream stream;
+  Stream stream;
   check<Bf16>(stream, {1, 2, 1, 33, 50, 20, true});
   check<Bf16>(stream, {1, 2, 2, 80, 80, 64, false});
 }
 
 TEST(Attention, DecodesOneQueryAgainstManyKeys) {
-  TestStream stream;
+  Stream stream;
   for (int64_t keys : {1, 64, 500})
     check<float>(stream, {2, 4, 2, 1, keys, 64, true});
 }
 
 TEST(Attention, LongSequencesUseTheWorkspaceOfTheGradient) {
-  TestStream stream;
+  Stream stream;
   const Case test{1, 1, 1, 70, 3000, 128, true, false, 0.05f};
-  const Attention<float> attention(test);
+  Attention<float> attention(test);
   EXPECT_GT(aios_attention_backward_workspace_size(&attention.desc), 0);
   check<float>(stream, test);
 }
 
 TEST(Attention, EqualScoresAverageTheValuesExactly) {
-  TestStream stream;
+  Stream stream;
   Attention<float> attention({1, 1, 1, 8, 8, 4, true});
   for (int64_t i = 0; i < 8 * 4; ++i) {
     attention.inputs[i] = 0.0f;
@@ -233,7 +230,7 @@ TEST(Attention, EqualScoresAverageTheValuesExactly) {
 }
 
 TEST(Attention, LargeScoresNeitherOverflowNorVanish) {
-  TestStream stream;
+  Stream stream;
   check<float>(stream, {1, 1, 1, 70, 130, 8, false, false, 40.0f});
 }
 
@@ -242,13 +239,13 @@ TEST(Attention, TheNumberOfWorkersChangesNoBit) {
   Attention<float> one(test), many(test);
   {
     Threads threads(1);
-    TestStream stream;
+    Stream stream;
     one.forward(stream);
     one.backward(stream);
   }
   for (int count : {2, 5}) {
     Threads threads(count);
-    TestStream stream;
+    Stream stream;
     many.forward(stream);
     many.backward(stream);
     EXPECT_TRUE(many.out.same_bits(one.out));
@@ -258,7 +255,7 @@ TEST(Attention, TheNumberOfWorkersChangesNoBit) {
 }
 
 TEST(Attention, EmptyExtentsWriteNothing) {
-  TestStream stream;
+  Stream stream;
   for (const Case &test : {Case{0, 2, 2, 4, 4, 8}, Case{1, 2, 2, 0, 4, 8}, Case{1, 0, 0, 4, 4, 8}}) {
     Attention<float> attention(test);
     attention.forward(stream);
@@ -272,8 +269,8 @@ TEST(Attention, EmptyExtentsWriteNothing) {
 }
 
 TEST(Attention, BadArgumentsAreRefused) {
-  TestStream stream;
-  const Attention<float> a({1, 4, 2, 4, 4, 8, true});
+  Stream stream;
+  Attention<float> a({1, 4, 2, 4, 4, 8, true});
   float x = 0;
   const auto launch = [&](const aios_attention_desc &d) {
     return aios_attention(stream, &x, nullptr, &x, &x, &x, nullptr, 0, &d);

@@ -11,12 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "kernel_test.h"
 
 namespace {
 
-using aios::test::TestStream;
-using aios::test::Threads;
+using kernel_test::Stream;
+using kernel_test::Threads;
 
 /// Says so when the processor lacks the instruction set that AIOS_CPU_ISA asks for, instead of testing another one.
 class IsaAvailable : public testing::Environment {
@@ -51,7 +51,7 @@ void hold(aios_stream stream, std::atomic<bool> *release) {
 }
 
 TEST(Stream, RunsCommandsInOrderAcrossManyTurnsOfTheRing) {
-  TestStream stream;
+  Stream stream;
   int64_t next = 0, errors = 0;
   for (int64_t i = 0; i < 5000; ++i)
     ASSERT_EQ(aios::enqueue(stream, [i, &next, &errors](aios::Team &) { errors += next++ != i; }), AIOS_STATUS_OK);
@@ -69,7 +69,7 @@ TEST(Stream, CarriesTheLargestBody) {
         *sum += byte;
     }
   };
-  TestStream stream;
+  Stream stream;
   int64_t sum = 0, expected = 0;
   Body body{};
   body.sum = &sum;
@@ -83,7 +83,7 @@ TEST(Stream, CarriesTheLargestBody) {
 
 TEST(Stream, KeepsTheOrderOfEachOfManyHostThreads) {
   constexpr int kThreads = 6, kCommands = 3000;
-  TestStream shared;
+  Stream shared;
   int64_t next[kThreads] = {}, errors = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t)
@@ -106,7 +106,7 @@ TEST(Stream, ManyStreamsOfManyHostThreadsShareThePool) {
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&wrong] {
       for (int round = 0; round < 10; ++round) {
-        TestStream stream;
+        Stream stream;
         std::vector<int64_t> data(1000, 0);
         int64_t *values = data.data();
         for (int pass = 0; pass < 20; ++pass)
@@ -129,7 +129,7 @@ TEST(Stream, ManyStreamsOfManyHostThreadsShareThePool) {
 
 TEST(Stream, AStreamThatWaitsBlocksNoOther) {
   Threads threads(2);
-  TestStream busy, waiting[4], free_stream;
+  Stream busy, waiting[4], free_stream;
   TestEvent event;
   std::atomic<bool> release{false};
   hold(busy, &release);
@@ -149,13 +149,13 @@ TEST(Stream, AStreamThatWaitsBlocksNoOther) {
   EXPECT_EQ(aios_cpu_stream_query(waiting[0]), AIOS_STATUS_NOT_READY);
   EXPECT_EQ(aios_cpu_event_query(event), AIOS_STATUS_NOT_READY);
   release = true;
-  for (const TestStream &stream : waiting)
+  for (const Stream &stream : waiting)
     ASSERT_EQ(stream.synchronize(), AIOS_STATUS_OK);
   EXPECT_EQ(ran, 4);
 }
 
 TEST(Stream, AFullRingWaitsForRoom) {
-  TestStream stream;
+  Stream stream;
   std::atomic<bool> release{false};
   std::atomic<int> enqueued{0};
   int ran = 0;
@@ -176,7 +176,7 @@ TEST(Stream, AFullRingWaitsForRoom) {
 }
 
 TEST(Stream, TheFirstErrorSticksAndLaterWorkIsSkipped) {
-  TestStream stream, other;
+  Stream stream, other;
   TestEvent event;
   int ran = 0;
   aios::enqueue(stream, [](aios::Team &team) { team.fail(AIOS_STATUS_EXECUTION_FAILED, "id %d\nis bad", 7); });
@@ -207,7 +207,7 @@ TEST(Stream, ABadArgumentIsNamed) {
 
 TEST(Event, ChainsOrderWorkAcrossStreams) {
   constexpr int kStreams = 5, kRounds = 200;
-  TestStream streams[kStreams];
+  Stream streams[kStreams];
   TestEvent event;
   int64_t next = 0, errors = 0;
   for (int64_t i = 0; i < kStreams * kRounds; ++i) {
@@ -222,7 +222,7 @@ TEST(Event, ChainsOrderWorkAcrossStreams) {
 }
 
 TEST(Event, IsASnapshotAndMayBeDestroyedWhileOthersWaitForIt) {
-  TestStream source, sink;
+  Stream source, sink;
   std::atomic<bool> first{false}, second{false};
   aios_event event = nullptr;
   ASSERT_EQ(aios_cpu_event_create(&event), AIOS_STATUS_OK);
@@ -243,10 +243,10 @@ TEST(Event, IsASnapshotAndMayBeDestroyedWhileOthersWaitForIt) {
 TEST(Event, OutlivesItsStream) {
   TestEvent event;
   {
-    TestStream stream;
+    Stream stream;
     ASSERT_EQ(aios_cpu_event_record(event, stream), AIOS_STATUS_OK);
   }
-  TestStream other;
+  Stream other;
   EXPECT_EQ(aios_cpu_event_query(event), AIOS_STATUS_OK);
   EXPECT_EQ(aios_cpu_event_synchronize(event), AIOS_STATUS_OK);
   EXPECT_EQ(aios_cpu_stream_wait_event(other, event), AIOS_STATUS_OK);
@@ -254,7 +254,7 @@ TEST(Event, OutlivesItsStream) {
 }
 
 TEST(Event, MeasuresTheTimeBetweenRecordings) {
-  TestStream stream;
+  Stream stream;
   TestEvent start, end, never;
   float milliseconds = -1;
   EXPECT_EQ(aios_cpu_event_elapsed(&milliseconds, start, end), AIOS_STATUS_INVALID_ARGUMENT);
@@ -275,7 +275,7 @@ TEST(Event, MeasuresTheTimeBetweenRecordings) {
 TEST(Team, ParallelForRunsEachTaskOnceAndNoWorkerTwiceAtATime) {
   for (int count : {1, 2, 3, 7}) {
     Threads threads(count);
-    TestStream stream;
+    Stream stream;
     std::vector<std::atomic<int>> runs(1000);
     std::vector<std::atomic<int>> inside(static_cast<size_t>(count));
     std::atomic<int> errors{0};
@@ -297,7 +297,7 @@ TEST(Team, ParallelForRunsEachTaskOnceAndNoWorkerTwiceAtATime) {
 }
 
 TEST(Team, ANestedLoopRunsInPlace) {
-  TestStream stream;
+  Stream stream;
   std::atomic<int> sum{0}, strangers{0};
   aios::enqueue(stream, [&](aios::Team &team) {
     team.parallel_for(8, [&](int64_t, int worker) {
@@ -314,11 +314,11 @@ TEST(Team, ANestedLoopRunsInPlace) {
 
 TEST(Pool, SetThreadsWaitsForTheWorkAndKeepsStreamsUsable) {
   Threads restore(2);
-  TestStream streams[3];
+  Stream streams[3];
   std::atomic<int> ran{0};
   for (int count : {1, 4, 2, 8, 1}) {
     const int before = ran.load();
-    for (const TestStream &stream : streams)
+    for (const Stream &stream : streams)
       for (int i = 0; i < 100; ++i)
         aios::enqueue(stream, [&ran](aios::Team &) { ++ran; });
     ASSERT_EQ(aios_cpu_set_threads(count), AIOS_STATUS_OK);
@@ -331,7 +331,7 @@ TEST(Pool, SetThreadsWaitsForTheWorkAndKeepsStreamsUsable) {
 
 #if !defined(__SANITIZE_THREAD__) // which does not follow threads into a forked child
 TEST(Pool, AForkedChildGetsWorkersOfItsOwn) {
-  TestStream stream;
+  Stream stream;
   ASSERT_EQ(stream.synchronize(), AIOS_STATUS_OK);
   const pid_t child = fork();
   if (child == 0) {
@@ -367,7 +367,7 @@ TEST(Memory, BlocksAreAligned) {
 }
 
 TEST(Memory, CopiesAndFillsExactlyTheirBytes) {
-  TestStream stream;
+  Stream stream;
   for (size_t bytes : {size_t{0}, size_t{1}, size_t{4097}, size_t{3} << 20}) {
     const std::unique_ptr<unsigned char[]> source(new unsigned char[bytes]), copy(new unsigned char[bytes]);
     for (size_t i = 0; i < bytes; ++i)

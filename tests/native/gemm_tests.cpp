@@ -2,11 +2,11 @@
 #include <string>
 #include <tuple>
 
-#include "support.h"
+#include "kernel_test.h"
 
 namespace {
 
-using namespace aios::test;
+using namespace kernel_test;
 
 struct Case {
   int64_t m, n, k, batch = 1;
@@ -36,16 +36,15 @@ public:
       : t(test), d(describe(test)), a(size_a()), b(size_b()), c(size_c()), before(c.size()),
         aux(test.aux ? c.size() : 0), bias(test.n), residual(size_residual()) {
     Random random(static_cast<uint64_t>(t.m * 131 + t.n * 31 + t.k * 7 + t.batch));
-    fill(a, random, t.integers);
-    fill(b, random, t.integers);
-    fill(before, random, t.integers);
-    fill(bias, random, t.integers);
-    fill(residual, random, t.integers);
-    fill(aux, random, t.integers);
+    a = random.values<In>(size_a(), t.integers);
+    b = random.values<In>(size_b(), t.integers);
+    before = random.values<Out>(size_c(), t.integers);
+    bias = random.values<Out>(t.n, t.integers);
+    residual = random.values<Out>(size_residual(), t.integers);
   }
 
-  void run(const TestStream &stream) {
-    c.copy_from(before);
+  void run(const Stream &stream) {
+    std::memcpy(c.data(), before.data(), c.bytes());
     const Workspace workspace(aios_gemm_workspace_size(&d));
     const void *from = t.in_place_residual ? c.data() : residual.data();
     ASSERT_EQ(aios_gemm(stream, c.data(), t.aux ? aux.data() : nullptr, a.data(), b.data(), bias.data(), from,
@@ -63,7 +62,7 @@ public:
         for (int64_t j = 0; j < t.n; ++j) {
           const int64_t at = batch * d.stride_c + i * d.ldc + j;
           for (; next < at; ++next)
-            ASSERT_EQ(value_of(c[next]), value_of(before[next])) << t.name() << ": wrote beyond a row, at " << next;
+            ASSERT_EQ(double(c[next]), double(before[next])) << t.name() << ": wrote beyond a row, at " << next;
           ++next;
           if (!expect_element(batch, i, j, at))
             return;
@@ -97,8 +96,8 @@ private:
     d.trans_a = t.trans_a;
     d.trans_b = t.trans_b;
     d.epilogue = t.epilogue;
-    d.dtype = kDtype<In>;
-    d.out_dtype = kDtype<Out>;
+    d.dtype = Type<In>::dtype;
+    d.out_dtype = Type<Out>::dtype;
     d.alpha = t.alpha;
     d.beta = t.beta;
     return d;
@@ -116,41 +115,41 @@ private:
   bool expect_element(int64_t batch, int64_t i, int64_t j, int64_t at) const {
     double sum = 0, magnitude = 0;
     for (int64_t k = 0; k < t.k; ++k) {
-      const double product = value_of(a[batch * d.stride_a + (t.trans_a ? k * d.lda + i : i * d.lda + k)]) *
-                             value_of(b[batch * d.stride_b + (t.trans_b ? j * d.ldb + k : k * d.ldb + j)]);
+      const double product = double(a[batch * d.stride_a + (t.trans_a ? k * d.lda + i : i * d.lda + k)]) *
+                             double(b[batch * d.stride_b + (t.trans_b ? j * d.ldb + k : k * d.ldb + j)]);
       sum += product;
       magnitude += std::abs(product);
     }
     double x = static_cast<double>(t.alpha) * sum;
     double bound = std::abs(static_cast<double>(t.alpha)) * magnitude;
     if (t.beta != 0.0f)
-      x += static_cast<double>(t.beta) * value_of(before[at]);
+      x += static_cast<double>(t.beta) * double(before[at]);
     if (t.epilogue & AIOS_EPILOGUE_BIAS)
-      x += value_of(bias[j]);
+      x += double(bias[j]);
     bound += std::abs(x) + 1;
     const double linear = x;
     if (t.epilogue & AIOS_EPILOGUE_GELU_TANH)
       x = 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
     if (t.epilogue & AIOS_EPILOGUE_RESIDUAL)
-      x += t.in_place_residual ? value_of(before[at]) : value_of(residual[batch * d.stride_r + i * d.ldr + j]);
+      x += t.in_place_residual ? double(before[at]) : double(residual[batch * d.stride_r + i * d.ldr + j]);
     // Integers are exact as long as the epilogue is; else the sums err by at most k roundings of their magnitude.
     const bool exact = t.integers != 0 && !(t.epilogue & AIOS_EPILOGUE_GELU_TANH);
     const double tolerance =
-        exact ? 0 : bound * 0x1p-24 * static_cast<double>(t.k + 8) + 1.01 * kRounding<Out> * std::abs(x);
-    const double error = std::abs(value_of(c[at]) - x);
-    EXPECT_TRUE(error <= tolerance) << t.name() << " at " << batch << ", " << i << ", " << j << ": " << value_of(c[at])
+        exact ? 0 : bound * 0x1p-24 * static_cast<double>(t.k + 8) + 1.01 * Type<Out>::rounding * std::abs(x);
+    const double error = std::abs(double(c[at]) - x);
+    EXPECT_TRUE(error <= tolerance) << t.name() << " at " << batch << ", " << i << ", " << j << ": " << double(c[at])
                                     << " instead of " << x;
     if (!(error <= tolerance))
       return false;
     if (t.aux && (t.epilogue & AIOS_EPILOGUE_GELU_TANH)) {
-      const double aux_tolerance = t.integers != 0 ? 0 : tolerance + 1.01 * kRounding<Out> * std::abs(linear);
-      EXPECT_NEAR(value_of(aux[at]), linear, aux_tolerance) << t.name() << ": aux";
+      const double aux_tolerance = t.integers != 0 ? 0 : tolerance + 1.01 * Type<Out>::rounding * std::abs(linear);
+      EXPECT_NEAR(double(aux[at]), linear, aux_tolerance) << t.name() << ": aux";
     }
     return true;
   }
 };
 
-template <class In, class Out> void check(const TestStream &stream, const Case &test) {
+template <class In, class Out> void check(const Stream &stream, const Case &test) {
   Product<In, Out> product(test);
   product.run(stream);
   if (!testing::Test::HasFatalFailure())
@@ -160,7 +159,7 @@ template <class In, class Out> void check(const TestStream &stream, const Case &
 constexpr bool kBooleans[] = {false, true};
 
 TEST(Gemm, EverySmallShapeAndTransposeIsExactOnIntegers) {
-  TestStream stream;
+  Stream stream;
   for (int64_t m : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17})
     for (int64_t n : {1, 2, 3, 4, 5, 8, 15, 16, 17, 23, 24, 25, 47, 48, 49, 97})
       for (int64_t k : {1, 2, 3, 4, 7, 8, 16, 17, 33})
@@ -176,7 +175,7 @@ TEST(Gemm, EverySmallShapeAndTransposeIsExactOnIntegers) {
 }
 
 TEST(Gemm, LongSumsCrossEveryBlockOfK) {
-  TestStream stream;
+  Stream stream;
   for (int64_t k : {255, 256, 257, 300, 511, 513, 4095, 4096, 4097, 9000})
     for (int64_t m : {3, 11})
       for (bool trans : kBooleans) {
@@ -191,7 +190,7 @@ TEST(Gemm, LongSumsCrossEveryBlockOfK) {
 }
 
 TEST(Gemm, ManyRowsAndColumnsCrossEveryBlock) {
-  TestStream stream;
+  Stream stream;
   for (const auto &[m, n, k] : {std::tuple<int64_t, int64_t, int64_t>{700, 200, 40},
                                 {65, 1000, 70},
                                 {9000, 10, 300},
@@ -206,7 +205,7 @@ TEST(Gemm, ManyRowsAndColumnsCrossEveryBlock) {
 }
 
 TEST(Gemm, EpiloguesApplyInTheirOrder) {
-  TestStream stream;
+  Stream stream;
   for (aios_epilogue epilogue = 0; epilogue < 8; ++epilogue)
     for (int64_t m : {1, 2, 4, 6, 21})
       for (int64_t n : {1, 30, 100})
@@ -228,7 +227,7 @@ TEST(Gemm, EpiloguesApplyInTheirOrder) {
 }
 
 TEST(Gemm, BatchesMayShareTheirOperands) {
-  TestStream stream;
+  Stream stream;
   for (int shared = 0; shared < 8; ++shared)
     for (int64_t m : {5, 20})
       for (int64_t batch : {2, 5}) {
@@ -246,7 +245,7 @@ TEST(Gemm, BatchesMayShareTheirOperands) {
 }
 
 TEST(Gemm, Bfloat16InputsAreExactOnIntegers) {
-  TestStream stream;
+  Stream stream;
   for (int64_t m : {1, 7, 40})
     for (int64_t n : {3, 50})
       for (bool trans_a : kBooleans)
@@ -260,7 +259,7 @@ TEST(Gemm, Bfloat16InputsAreExactOnIntegers) {
 }
 
 TEST(Gemm, NothingIsWrittenForEmptyProductsAndBetaZeroIgnoresC) {
-  TestStream stream;
+  Stream stream;
   for (const auto &[m, n, batch] : {std::tuple<int64_t, int64_t, int64_t>{0, 5, 1}, {5, 0, 1}, {5, 5, 0}, {0, 0, 0}}) {
     Case test{.m = m, .n = n, .k = 4, .batch = batch};
     check<float, float>(stream, test);
@@ -285,12 +284,12 @@ TEST(Gemm, TheNumberOfWorkersChangesNoBit) {
       Product<float, float> one(test), many(test);
       {
         Threads threads(1);
-        TestStream stream;
+        Stream stream;
         one.run(stream);
       }
       for (int count : {2, 5}) {
         Threads threads(count);
-        TestStream stream;
+        Stream stream;
         many.run(stream);
         EXPECT_TRUE(many.c.same_bits(one.c)) << test.name() << " with " << count << " workers";
       }
@@ -298,7 +297,7 @@ TEST(Gemm, TheNumberOfWorkersChangesNoBit) {
 }
 
 TEST(Gemm, BadArgumentsAreRefused) {
-  TestStream stream;
+  Stream stream;
   Product<float, float> p(Case{.m = 10, .n = 10, .k = 10});
   const Workspace workspace(aios_gemm_workspace_size(&p.d));
   const auto launch = [&](const aios_gemm_desc &d, int64_t bytes) {

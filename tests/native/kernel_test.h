@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,26 @@ private:
   std::unique_ptr<T[]> data_;
 };
 
+/// Scratch memory of an op: 64-byte aligned, exactly as long as asked for. It starts as NaN: nothing may count on what
+/// it holds.
+class Workspace {
+public:
+  explicit Workspace(int64_t bytes) : bytes_(bytes) {
+    EXPECT_GE(bytes, 0) << aios_last_error();
+    block_ = static_cast<char *>(::operator new[](static_cast<size_t>(bytes), std::align_val_t{64}));
+    std::memset(block_, 0xff, static_cast<size_t>(bytes));
+  }
+  ~Workspace() { ::operator delete[](block_, std::align_val_t{64}); }
+  Workspace(const Workspace &) = delete;
+  Workspace &operator=(const Workspace &) = delete;
+  void *data() const { return block_; }
+  int64_t bytes() const { return bytes_; }
+
+private:
+  int64_t bytes_;
+  char *block_;
+};
+
 /// splitmix64: the same numbers everywhere.
 class Random {
 public:
@@ -97,6 +118,10 @@ public:
     for (int64_t i = 0; i < n; i++)
       b[i] = static_cast<T>(static_cast<float>(uniform(low, high)));
     return b;
+  }
+  /// Reals of -1 .. 1, or integers up to `most` unless that is 0.
+  template <class T> Buffer<T> values(int64_t n, int64_t most = 0) {
+    return most == 0 ? buffer<T>(n, -1.0, 1.0) : integers<T>(n, most);
   }
   /// Small integers, with which sums and products are exact.
   template <class T> Buffer<T> integers(int64_t n, int64_t most = 4) {
@@ -118,6 +143,7 @@ public:
   Stream(const Stream &) = delete;
   Stream &operator=(const Stream &) = delete;
   operator aios_stream() const { return stream_; }
+  aios_status synchronize() const { return aios_cpu_stream_synchronize(stream_); }
   /// Expects that the launch and its execution succeed.
   void run(aios_status launched) const {
     ASSERT_EQ(launched, AIOS_STATUS_OK) << aios_last_error();

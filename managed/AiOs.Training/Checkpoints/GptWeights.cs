@@ -72,7 +72,11 @@ public static class GptWeights
 
         return new GptConfig
         {
-            Layers = layers, Heads = heads, Embd = (int)tokens[1], Block = (int)positions[0], Vocab = (int)tokens[0],
+            Layers = layers,
+            Heads = heads,
+            Embd = (int)tokens[1],
+            Block = (int)positions[0],
+            Vocab = (int)tokens[0],
         };
     }
 

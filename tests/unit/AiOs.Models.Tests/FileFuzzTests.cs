@@ -80,10 +80,12 @@ public sealed class FileFuzzTests : IDisposable
             from at in place from length in Gen.Choose(1, 40) select Edit(b => [.. b.Take(at), .. b.Skip(at + length)]);
         Gen<Func<byte[], byte[]>> truncate = from at in place select Edit(b => [.. b.Take(at)]);
         Gen<Func<byte[], byte[]>> repeat =
-            from at in place from length in Gen.Choose(1, 60)
+            from at in place
+            from length in Gen.Choose(1, 60)
             select Edit(b => [.. b.Take(at), .. b.Skip(at).Take(length), .. b.Skip(at)]);
         Gen<Func<byte[], byte[]>> insert =
-            from at in place from token in Gen.Elements(Tokens)
+            from at in place
+            from token in Gen.Elements(Tokens)
             select Edit(b => [.. b.Take(at), .. Encoding.UTF8.GetBytes(token), .. b.Skip(at)]);
         return Gen.OneOf(flip, overwrite, cut, truncate, repeat, insert).NonEmptyListOf()
             .Select(edits => edits.Take(5).Aggregate(valid, (b, edit) => b.Length == 0 ? b : edit(b)));

@@ -22,8 +22,10 @@ public sealed class DataTests : IDisposable
         }
 
         Gen<(int, long, int)> cases =
-            from count in Gen.Choose(301, 20_000) from seed in Gen.Choose(int.MinValue, int.MaxValue).Select(s => (long)s)
-            from epoch in Gen.Choose(0, 1000) select (count, seed, epoch);
+            from count in Gen.Choose(301, 20_000)
+            from seed in Gen.Choose(int.MinValue, int.MaxValue).Select(s => (long)s)
+            from epoch in Gen.Choose(0, 1000)
+            select (count, seed, epoch);
         Prop.ForAll(cases.ToArbitrary(), c => IsBijection(c.Item1, (ulong)c.Item2, c.Item3)).Check(Config.QuickThrowOnFailure);
     }
 

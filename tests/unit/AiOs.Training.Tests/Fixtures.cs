@@ -12,7 +12,11 @@ internal static class Fixtures
 
     public static TrainerOptions TinyRun { get; } = new()
     {
-        Model = TinyModel, Steps = 8, Batch = 4, LearningRate = 3e-3, Seed = 5,
+        Model = TinyModel,
+        Steps = 8,
+        Batch = 4,
+        LearningRate = 3e-3,
+        Seed = 5,
     };
 
     /// <summary>Tokens with some order in them, so that there is something to learn.</summary>

@@ -24,7 +24,11 @@ internal sealed class GoldenData
     {
         Model = new GptConfig
         {
-            Layers = Integer("layers"), Heads = Integer("heads"), Embd = Integer("embd"), Block = Integer("block"), Vocab = Integer("vocab"),
+            Layers = Integer("layers"),
+            Heads = Integer("heads"),
+            Embd = Integer("embd"),
+            Block = Integer("block"),
+            Vocab = Integer("vocab"),
         },
         Steps = Integer("steps"),
         Batch = Integer("batch"),

@@ -17,7 +17,12 @@ public sealed class TrainerTests : IDisposable
         var recorder = new Recorder();
         TrainerOptions options = Fixtures.TinyRun with
         {
-            Steps = 60, LearningRate = 1e-2, Schedule = ScheduleKind.Cosine, Warmup = 5, ValidateEvery = 20, ValidationBatches = 2,
+            Steps = 60,
+            LearningRate = 1e-2,
+            Schedule = ScheduleKind.Cosine,
+            Warmup = 5,
+            ValidateEvery = 20,
+            ValidationBatches = 2,
         };
         TrainingResult result = Fixtures.OnDevice(device =>
         {
@@ -76,7 +81,12 @@ public sealed class TrainerTests : IDisposable
         var recorder = new Recorder();
         TrainerOptions options = Fixtures.TinyRun with
         {
-            Steps = 50, LearningRate = 1e30, GradClip = 0, OutDirectory = _directory.Path, SaveEvery = 1, Warmup = 0,
+            Steps = 50,
+            LearningRate = 1e30,
+            GradClip = 0,
+            OutDirectory = _directory.Path,
+            SaveEvery = 1,
+            Warmup = 0,
         };
         AiOsException e = Assert.Throws<AiOsException>(() => Fixtures.OnDevice(device =>
         {
