@@ -5,7 +5,7 @@ namespace AiOs.Cli.Reports;
 /// <param name="Loss">Mean cross-entropy of the step's batch before the update, nats per token.</param>
 /// <param name="LearningRate">Learning rate of the update.</param>
 /// <param name="TokensPerSecond">Tokens of the batch divided by the time of the step.</param>
-/// <param name="MemoryBytes">Device memory in use by tensors.</param>
+/// <param name="MemoryBytes">Device memory the run has taken, in bytes.</param>
 internal readonly record struct ReportStep(long Step, double Loss, double LearningRate, double TokensPerSecond, long MemoryBytes);
 
 /// <summary>One evaluation.</summary>

@@ -109,7 +109,7 @@ internal static class ReportWriter
             Figure(html, "steps", Number(data.Steps[^1].Step + 1, "N0"), "done");
             double[] rates = [.. data.Steps.Select(s => s.TokensPerSecond).Order()];
             Figure(html, "throughput", Number(rates[rates.Length / 2], "N0"), "tokens/s, median");
-            Figure(html, "peak memory", Number(data.Steps.Max(s => s.MemoryBytes) / 1048576.0, "N0"), "MiB of tensors");
+            Figure(html, "peak memory", Number(data.Steps.Max(s => s.MemoryBytes) / 1048576.0, "N0"), "MiB of device memory");
         }
 
         return html.ToString();
@@ -145,7 +145,7 @@ internal static class ReportWriter
         html.Append("<div class=\"small-charts\">\n");
         Small("Learning rate", "per update", "rate", Curve(s => s.LearningRate), "e", v => v == 0 ? "0" : v.ToString("0.#e-0", CultureInfo.InvariantCulture));
         Small("Throughput", "tokens per second", "rate", Curve(s => s.TokensPerSecond), "0", Thousands);
-        Small("Memory", "MiB of tensors", "rate", Curve(s => s.MemoryBytes / 1048576.0), "1", null);
+        Small("Memory", "MiB of device memory", "rate", Curve(s => s.MemoryBytes / 1048576.0), "1", null);
         html.Append("</div>\n");
         return html.ToString();
 

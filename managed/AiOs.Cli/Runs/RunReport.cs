@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using AiOs.Cli.Reports;
+using AiOs.Models.Tokenizers;
 using AiOs.Runtime;
 using AiOs.Training;
 
@@ -35,7 +36,7 @@ internal static class RunReport
         Row("data", plan.DataName),
         Row("training tokens", Units.Count(plan.Training.Length)),
         Row("validation tokens", plan.Validation is { } part ? Units.Count(part.Length) : "none"),
-        Row("tokenizer", plan.Tokenizer is null ? "none" : plan.Tokenizer.GetType().Name),
+        Row("tokenizer", plan.Tokenizer switch { null => "none", ByteTokenizer => "bytes", _ => "GPT-2 BPE" }),
     ]);
 
     private static ReportTable Training(TrainerOptions options) => new("Training",

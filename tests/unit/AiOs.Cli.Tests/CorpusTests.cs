@@ -16,6 +16,7 @@ public sealed class CorpusTests
         Assert.Contains("tests/unit/AiOs.Cli.Tests/CorpusTests.cs", PackedText.Files);
         Assert.DoesNotContain(PackedText.Files, file => file.Contains("/obj/", StringComparison.Ordinal) || file.Contains("enerated/", StringComparison.Ordinal));
         Assert.Contains("Packed_text_holds_the_repository_and_nothing_generated", text, StringComparison.Ordinal);
+        Assert.Contains(PackedText.Files.TakeLast(PackedText.Files.Count / 5), file => file.StartsWith("managed/", StringComparison.Ordinal));
         Assert.True(text.Length > 100_000, "the text is too short to learn from");
     }
 
