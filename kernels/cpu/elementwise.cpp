@@ -94,7 +94,13 @@ void copy_tile(T *dense, int64_t ld, T *strided, int64_t row_stride, int64_t col
     else
       s = d;
   };
-  if (magnitude(row_stride) < magnitude(col_stride) && rows > 1) {
+  if (ToDense && col_stride == 0) {
+    for (int64_t r = 0; r < rows; r++) {
+      const T value = strided[r * row_stride];
+      for (int64_t c = 0; c < cols; c++)
+        dense[r * ld + c] = value;
+    }
+  } else if (magnitude(row_stride) < magnitude(col_stride) && rows > 1) {
     for (int64_t c = 0; c < cols; c++)
       for (int64_t r = 0; r < rows; r++)
         one(r, c);
@@ -115,11 +121,14 @@ template <class T> struct Elementwise {
   static constexpr int64_t kTileRows = 16, kTile = 2048, kPad = 16;
 
   void operator()(Team &team) const {
-    const int64_t width = max64(1, min64(plan.cols.extent, kTaskElements));
-    int64_t height = max64(1, kTaskElements / width);
-    if (height > kTileRows)
-      height -= height % kTileRows;
-    height = max64(1, min64(plan.rows.extent, height));
+    // Dense columns are cut last; strided ones early, so that a tile is high enough to use whole cache lines of an
+    // input that is dense along the rows.
+    bool dense = true;
+    for (int i = 0; i < plan.buffers; i++)
+      dense = dense && plan.cols.stride[i] == 1;
+    const int64_t least = dense ? 1 : min64(plan.rows.extent, 4 * kTileRows);
+    const int64_t width = max64(1, min64(plan.cols.extent, kTaskElements / max64(1, least)));
+    const int64_t height = max64(1, min64(plan.rows.extent, max64(least, kTaskElements / width)));
     const int64_t across = ceil_div(plan.cols.extent, width), down = ceil_div(plan.rows.extent, height);
     parallel_ranges(team, plan.slices * down * across, width * height, 1, [=, this](int64_t begin, int64_t end) {
       for (int64_t unit = begin; unit < end; unit++) {

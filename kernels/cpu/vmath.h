@@ -39,7 +39,7 @@ AIOS_INLINE VF log(VF x) {
   const VM denormal = lt(x, set1(FLT_MIN));
   const VF scaled = select(denormal, x * set1(8388608.0f), x);
   // x = m 2^e with sqrt(1/2) <= m < sqrt(2).
-  const VI bits = (VI)scaled + (0x3f800000 - 0x3f3504f3);
+  const VI bits = (VI)((VU)scaled + (0x3f800000u - 0x3f3504f3u));
   const VF m = (VF)((bits & 0x007fffff) + 0x3f3504f3);
   const VF e = __builtin_convertvector((bits >> 23) - 127, VF) - select(denormal, set1(23.0f), zero());
   const VF f = m - set1(1.0f);
