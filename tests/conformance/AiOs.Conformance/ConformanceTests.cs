@@ -1,4 +1,3 @@
-using AiOs.Conformance.Cases;
 using AiOs.Conformance.Harness;
 using AiOs.Runtime;
 
@@ -9,7 +8,7 @@ namespace AiOs.Conformance;
 
 /// <summary>
 /// Runs the cases of one list on every backend: once on two workers, compared with the oracle; again on two workers
-/// and once on one, compared with the bits of the first run.
+/// and once on one, compared with the bits of the first run. Each list names its test class at the foot of its file.
 /// </summary>
 public abstract class ConformanceTests<TCases>(ITestOutputHelper output)
     where TCases : CaseList
@@ -87,31 +86,3 @@ public abstract class ConformanceTests<TCases>(ITestOutputHelper output)
         }
     }
 }
-
-public sealed class AttentionTests(ITestOutputHelper output) : ConformanceTests<AttentionCases>(output);
-
-public sealed class CrossEntropyTests(ITestOutputHelper output) : ConformanceTests<CrossEntropyCases>(output);
-
-public sealed class DropoutTests(ITestOutputHelper output) : ConformanceTests<DropoutCases>(output);
-
-public sealed class ElementwiseTests(ITestOutputHelper output) : ConformanceTests<ElementwiseCases>(output);
-
-public sealed class FillCastTests(ITestOutputHelper output) : ConformanceTests<FillCastCases>(output);
-
-public sealed class GatherTests(ITestOutputHelper output) : ConformanceTests<GatherCases>(output);
-
-public sealed class GemmTests(ITestOutputHelper output) : ConformanceTests<GemmCases>(output);
-
-public sealed class LayerNormTests(ITestOutputHelper output) : ConformanceTests<LayerNormCases>(output);
-
-public sealed class OptimizerTests(ITestOutputHelper output) : ConformanceTests<OptimizerCases>(output);
-
-public sealed class ReduceTests(ITestOutputHelper output) : ConformanceTests<ReduceCases>(output);
-
-public sealed class RmsNormTests(ITestOutputHelper output) : ConformanceTests<RmsNormCases>(output);
-
-public sealed class RopeTests(ITestOutputHelper output) : ConformanceTests<RopeCases>(output);
-
-public sealed class SoftmaxTests(ITestOutputHelper output) : ConformanceTests<SoftmaxCases>(output);
-
-public sealed class SwiGluTests(ITestOutputHelper output) : ConformanceTests<SwiGluCases>(output);

@@ -327,3 +327,5 @@ public sealed unsafe class AttentionCases : CaseList
         ];
     }
 }
+
+public sealed class AttentionTests(ITestOutputHelper output) : ConformanceTests<AttentionCases>(output);

@@ -175,3 +175,5 @@ public sealed unsafe class CrossEntropyCases : CaseList
         ];
     }
 }
+
+public sealed class CrossEntropyTests(ITestOutputHelper output) : ConformanceTests<CrossEntropyCases>(output);

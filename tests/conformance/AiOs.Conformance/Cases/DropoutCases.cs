@@ -58,3 +58,5 @@ public sealed unsafe class DropoutCases : CaseList
         return test;
     }
 }
+
+public sealed class DropoutTests(ITestOutputHelper output) : ConformanceTests<DropoutCases>(output);

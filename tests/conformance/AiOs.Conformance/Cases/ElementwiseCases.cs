@@ -317,3 +317,5 @@ public sealed unsafe class ElementwiseCases : CaseList
         return [("rank -1", negative), ("rank 9", high), ("extent -4", extent)];
     }
 }
+
+public sealed class ElementwiseTests(ITestOutputHelper output) : ConformanceTests<ElementwiseCases>(output);

@@ -127,3 +127,5 @@ public sealed unsafe class FillCastCases : CaseList
         return [.. values];
     }
 }
+
+public sealed class FillCastTests(ITestOutputHelper output) : ConformanceTests<FillCastCases>(output);

@@ -121,3 +121,5 @@ public sealed unsafe class GatherCases : CaseList
         Case Sampled() => Make(op, aios_dtype.F32, 1, 5, 4, 3, exact: true);
     }
 }
+
+public sealed class GatherTests(ITestOutputHelper output) : ConformanceTests<GatherCases>(output);

@@ -320,3 +320,5 @@ public sealed unsafe class GemmCases : CaseList
         ];
     }
 }
+
+public sealed class GemmTests(ITestOutputHelper output) : ConformanceTests<GemmCases>(output);

@@ -246,3 +246,7 @@ public sealed unsafe class RmsNormCases : NormCases
         ShortWorkspace(Sample(Backwards, aios_dtype.F32)),
     ];
 }
+
+public sealed class LayerNormTests(ITestOutputHelper output) : ConformanceTests<LayerNormCases>(output);
+
+public sealed class RmsNormTests(ITestOutputHelper output) : ConformanceTests<RmsNormCases>(output);

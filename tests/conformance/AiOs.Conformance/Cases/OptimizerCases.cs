@@ -194,3 +194,5 @@ public sealed unsafe class OptimizerCases : CaseList
 
     private static string Text(int[] sizes) => sizes.Length > 20 ? $"{sizes.Length}x{sizes[0]}" : $"[{string.Join(',', sizes)}]";
 }
+
+public sealed class OptimizerTests(ITestOutputHelper output) : ConformanceTests<OptimizerCases>(output);

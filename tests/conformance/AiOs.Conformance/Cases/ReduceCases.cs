@@ -185,3 +185,5 @@ public sealed unsafe class ReduceCases : CaseList
         ];
     }
 }
+
+public sealed class ReduceTests(ITestOutputHelper output) : ConformanceTests<ReduceCases>(output);

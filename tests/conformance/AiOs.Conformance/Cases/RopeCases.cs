@@ -72,3 +72,5 @@ public sealed unsafe class RopeCases : CaseList
         return test;
     }
 }
+
+public sealed class RopeTests(ITestOutputHelper output) : ConformanceTests<RopeCases>(output);

@@ -138,3 +138,5 @@ public sealed unsafe class SoftmaxCases : CaseList
         return test;
     }
 }
+
+public sealed class SoftmaxTests(ITestOutputHelper output) : ConformanceTests<SoftmaxCases>(output);

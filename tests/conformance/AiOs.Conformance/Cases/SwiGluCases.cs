@@ -79,3 +79,5 @@ public sealed unsafe class SwiGluCases : CaseList
         return test;
     }
 }
+
+public sealed class SwiGluTests(ITestOutputHelper output) : ConformanceTests<SwiGluCases>(output);
