@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using AiOs.Cli;
 using AiOs.Cli.Commands;
@@ -10,6 +11,11 @@ RootCommand root = new("AiOs.Native: trains and runs models with hand-written ke
     TrainCommand.Create(),
     GenerateCommand.Create(),
 };
+
+if (Console.IsOutputRedirected && root.Options.OfType<HelpOption>().FirstOrDefault()?.Action is HelpAction help)
+{
+    help.MaxWidth = Terminal.DefaultWidth;
+}
 
 ParseResult parsed = root.Parse(args);
 if (parsed.Action is ParseErrorAction || parsed.Errors.Count > 0)

@@ -6,7 +6,7 @@ namespace AiOs.Cli;
 internal static class Terminal
 {
     /// <summary>Columns when the output is not a terminal.</summary>
-    private const int DefaultWidth = 80;
+    public const int DefaultWidth = 80;
 
     /// <summary>The console for people: stdout, or stderr when stdout belongs to a JSON document.</summary>
     public static IAnsiConsole ForPeople(bool json) => Create(json ? Console.Error : Console.Out, json ? Console.IsErrorRedirected : Console.IsOutputRedirected);

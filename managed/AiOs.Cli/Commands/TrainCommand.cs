@@ -62,7 +62,7 @@ internal static class TrainCommand
         {
             Line(console, "validation loss", Units.Loss(validation) + " nats per token");
             Line(console, "bigram model", string.Create(CultureInfo.InvariantCulture,
-                $"{Units.Loss(bigram)} nats per token: {(document.BigramBeaten == true ? "beaten" : "not beaten")} by {Math.Abs(bigram - validation):F4}"));
+                $"{Units.Loss(bigram)} nats per token: {(document.BigramBeaten == true ? "beaten" : "not beaten, it is better")} by {Math.Abs(bigram - validation):F4}"));
         }
 
         Line(console, "checkpoint", document.Checkpoint is { } path ? TrainRun.Shorten(path) : "none");

@@ -44,7 +44,7 @@ internal sealed class TrainOptionSet
     private readonly Option<long?> _seed = Whole("--seed", "Seed of the weights, the order and the dropout", 0, long.MaxValue, Show(TrainDefaults.Seed));
     private readonly Option<string?> _init = Text("--init", "FILE.safetensors", "Weights to start from, with the names of Hugging Face GPT-2; the shape comes from the file");
     private readonly Option<string?> _out = Text("--out", "DIR", "Directory of checkpoints and report.html", TrainDefaults.Out + ", or what --resume names");
-    private readonly Option<long?> _saveEvery = Whole("--save-every", "Saves a checkpoint every N steps besides the last", 1, 1_000_000_000, "a tenth of the steps");
+    private readonly Option<long?> _saveEvery = Whole("--save-every", "Saves a checkpoint every N steps besides the last", 1, 1_000_000_000, "a tenth of the steps, at least 100");
     private readonly Option<string?> _resume = Text("--resume", "DIR", "Continues the run in this --out directory (or this checkpoint) exactly; its configuration holds");
     private readonly Option<string?> _logJson = Text("--log-json", "FILE", "One JSON object per step: step (from 0), loss, grad_norm, lr, ms, tokens_per_s");
     private readonly Option<string?> _backend = CommonOptions.Backend();

@@ -10,19 +10,23 @@ internal sealed class Interruption : IDisposable
 {
     private const string ShowCursor = "\e[?25h";
     private readonly CancellationTokenSource _source = new();
+    private readonly Action _noticed;
     private readonly PosixSignalRegistration[] _registrations;
 
-    public Interruption() => _registrations =
-    [
-        PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
-        PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
-    ];
+    /// <summary>Listens from now on.</summary>
+    /// <param name="noticed">Called at the first signal, from a thread of the system.</param>
+    public Interruption(Action noticed)
+    {
+        _noticed = noticed;
+        _registrations =
+        [
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
+        ];
+    }
 
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Token => _source.Token;
-
-    /// <summary>True once a signal came.</summary>
-    public bool Requested => _source.IsCancellationRequested;
 
     /// <summary>Gives the signals their usual meaning again.</summary>
     public void Dispose()
@@ -49,5 +53,6 @@ internal sealed class Interruption : IDisposable
         }
 
         _source.Cancel();
+        _noticed();
     }
 }

@@ -178,6 +178,7 @@ internal sealed class StepLog : IDisposable
         _json.WriteEndObject();
         _json.Flush();
         _line.Write("\n"u8);
+        long whole = _file.CanSeek ? _file.Position : 0;
         try
         {
             _file.Write(_line.WrittenSpan);
@@ -185,6 +186,11 @@ internal sealed class StepLog : IDisposable
         }
         catch (Exception e) when (FileAccessErrors.IsExpected(e))
         {
+            if (_file.CanSeek && _file.Length > whole)
+            {
+                _file.SetLength(whole);
+            }
+
             throw FileAccessErrors.CannotWrite(_path, e);
         }
 

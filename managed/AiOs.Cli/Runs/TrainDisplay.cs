@@ -50,6 +50,20 @@ internal sealed class TrainDisplay
         _live = null;
     }
 
+    /// <summary>The user asked for an end; what is in progress is finished first.</summary>
+    public void Stopping()
+    {
+        const string notice = "finishing the step and saving; Ctrl-C again ends at once";
+        if (_live is { } live)
+        {
+            live.Description = notice;
+        }
+        else
+        {
+            _console.WriteLine(notice);
+        }
+    }
+
     /// <summary>A step was done.</summary>
     public void Step(in StepRecord record)
     {

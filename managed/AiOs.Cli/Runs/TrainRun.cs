@@ -17,7 +17,6 @@ internal static class TrainRun
     /// <param name="console">Shows the progress.</param>
     public static TrainDocument Execute(TrainPlan plan, Device device, string? logJson, IAnsiConsole console)
     {
-        using Interruption interruption = new();
         using Trainer trainer = new(device, plan.Options, plan.Training, plan.Validation, plan.Tokenizer);
         if (plan.Checkpoint is { } checkpoint)
         {
@@ -33,6 +32,7 @@ internal static class TrainRun
         {
             TrainDisplay display = new(console, plan.FirstStep, plan.Options.Steps);
             using RunRecorder recorder = new(display, directory.History, logJson, plan.FirstStep);
+            using Interruption interruption = new(display.Stopping);
             Announce(plan, trainer, directory, console);
             Stopwatch clock = Stopwatch.StartNew();
             TrainingResult result = default;
