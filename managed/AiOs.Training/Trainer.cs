@@ -149,6 +149,7 @@ public sealed class Trainer : IDisposable
                 if (_runner.IsFull)
                 {
                     Report(loader, progress);
+                    continue;
                 }
 
                 _runner.Enqueue(loader, Step, _schedule.At(Step));
