@@ -99,9 +99,8 @@ int usable_cores() {
 }
 
 int64_t cache_bytes(int level) {
-  constexpr int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
-  if (const long bytes = sysconf(names[level - 1]); bytes > 0)
-    return bytes;
+  // The C library asks the processor, which inside a virtual machine may describe the whole host; the kernel's own
+  // description comes first.
   for (int index = 0; index < 8; ++index) {
     char path[96], line[64];
     std::snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/level", index);
@@ -120,7 +119,8 @@ int64_t cache_bytes(int level) {
     std::sscanf(line, "%lld%c", &size, &unit);
     return size << (unit == 'M' ? 20 : 10);
   }
-  return 0;
+  constexpr int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
+  return std::max(0L, sysconf(names[level - 1]));
 }
 
 void processor_name(char *name, int capacity) {
