@@ -101,6 +101,7 @@ void aios_stream_s::drain(aios::cpu::Worker &worker) {
         release();
         return;
       }
+      continue; // between the two, another drainer may have come, run the command and gone: look at `done_` again
     }
     if (pool.stopping() || (turn >= kTurn && pool.streams_wait())) {
       pool.push_ready(this);
