@@ -59,7 +59,7 @@ public abstract class ConformanceTests<TCases>(ITestOutputHelper output)
                 }
                 else if (second.Fingerprint != first.Fingerprint)
                 {
-                    failures.Add($"{test}: a second run gave other bits");
+                    failures.Add($"{test}: a second run gave other bits ({lab.Explain(test) ?? "within the tolerance"})");
                 }
             }
         }
@@ -81,7 +81,7 @@ public abstract class ConformanceTests<TCases>(ITestOutputHelper output)
         {
             if (lab.Run(test, judge: false).Fingerprint != fingerprints[i++])
             {
-                failures.Add($"{test}: one worker gave other bits than two");
+                failures.Add($"{test}: one worker gave other bits than two ({lab.Explain(test) ?? "within the tolerance"})");
             }
         }
     }

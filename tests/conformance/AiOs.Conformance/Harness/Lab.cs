@@ -24,6 +24,7 @@ public sealed unsafe class Lab : IDisposable
     private DeviceMemory<byte>? _arena;
     private byte[] _image = [];
     private byte[] _result = [];
+    private int _total;
 
     public Lab(string backend, int threads)
     {
@@ -61,7 +62,7 @@ public sealed unsafe class Lab : IDisposable
             test.Workspace!.Length = (int)Math.Max(0, bytes - test.WorkspaceShortfall);
         }
 
-        int total = Place(test);
+        int total = _total = Place(test);
         Upload(test, total);
         aios_status status = test.Launch(_device.Kernels, _work.Handle);
         string reason = status == aios_status.Ok ? "" : Catch(() => _work.Check(status, test.Op))!.Message;
@@ -76,6 +77,9 @@ public sealed unsafe class Lab : IDisposable
         failure ??= judge ? Judge(test, total) : null;
         return new Outcome(failure, status, Fingerprint(test));
     }
+
+    /// <summary>What is wrong with the outputs of the last run of this very case, or null when only their bits differ.</summary>
+    public string? Explain(Case test) => Judge(test, _total);
 
     /// <summary>The error that enqueued work left on its stream must be the expected one, and must stick.</summary>
     private string? JudgeError(Case test, ref aios_status status, BackendException? error)
