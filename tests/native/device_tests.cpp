@@ -99,6 +99,31 @@ TEST(Stream, KeepsTheOrderOfEachOfManyHostThreads) {
     EXPECT_EQ(count, kCommands);
 }
 
+// A drainer gives an empty stream up just when the next command comes in; with more threads than processors it is often
+// preempted half-way.
+TEST(Stream, ACommandThatMeetsALeavingDrainerRunsOnce) {
+  constexpr int kThreads = 8, kCommands = 4000;
+  std::atomic<int64_t> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&wrong, t] {
+      Stream stream;
+      int64_t runs = 0, *count = &runs;
+      for (int64_t command = 1; command <= kCommands; ++command) {
+        aios::enqueue(stream, [=](aios::Team &) { ++*count; });
+        if (stream.synchronize() != AIOS_STATUS_OK || runs != command)
+          ++wrong;
+        for (int64_t spin = 0; spin < (command * 37 + t) % 997; ++spin)
+          asm volatile("");
+      }
+      EXPECT_EQ(stream.synchronize(), AIOS_STATUS_OK);
+      EXPECT_EQ(runs, int64_t{kCommands});
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(wrong.load(), 0);
+}
+
 TEST(Stream, ManyStreamsOfManyHostThreadsShareThePool) {
   constexpr int kThreads = 8;
   std::atomic<int64_t> wrong{0};
