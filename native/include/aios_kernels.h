@@ -94,7 +94,7 @@ AIOS_API aios_status aios_unary_backward(aios_stream stream, void *da, const voi
 AIOS_API aios_status aios_binary(aios_stream stream, void *out, const void *a, const void *b, aios_binary_op op,
                                  const aios_elementwise_desc *desc);
 
-/** out[i] = value for i < n. `dtype` may also be AIOS_DTYPE_I32 (value truncated toward zero). */
+/** out[i] = value for i < n. `dtype` may also be AIOS_DTYPE_F16, or AIOS_DTYPE_I32 (value truncated toward zero). */
 AIOS_API aios_status aios_fill(aios_stream stream, void *out, int64_t n, double value, aios_dtype dtype);
 
 /** out[i] = a[i] converted from `a_dtype` to `out_dtype`; each is F32, F16 or BF16. Rounds to nearest even. */

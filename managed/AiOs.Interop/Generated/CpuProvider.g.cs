@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "13df157aeb482c8081a724ab5cb408ee9da668e52cee267c22aff00d8c27fdd3";
+    public const string HeaderHash = "34870c613588f36cda1dbc2d6ef8bffa90a5087625bacd51968ecfd2fb3ef51b";
 }

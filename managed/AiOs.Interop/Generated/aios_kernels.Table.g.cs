@@ -66,7 +66,7 @@ public sealed unsafe class KernelTable
     /// <remarks><c>aios_status aios_binary(aios_stream stream, void *out, const void *a, const void *b, aios_binary_op op, const aios_elementwise_desc *desc)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, aios_binary_op, aios_elementwise_desc*, aios_status> aios_binary;
 
-    /// <summary>out[i] = value for i &lt; n. <c>dtype</c> may also be AIOS_DTYPE_I32 (value truncated toward zero).</summary>
+    /// <summary>out[i] = value for i &lt; n. <c>dtype</c> may also be AIOS_DTYPE_F16, or AIOS_DTYPE_I32 (value truncated toward zero).</summary>
     /// <remarks><c>aios_status aios_fill(aios_stream stream, void *out, int64_t n, double value, aios_dtype dtype)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, long, double, aios_dtype, aios_status> aios_fill;
 

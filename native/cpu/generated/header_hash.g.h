@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "13df157aeb482c8081a724ab5cb408ee9da668e52cee267c22aff00d8c27fdd3"
+#define AIOS_HEADER_HASH "34870c613588f36cda1dbc2d6ef8bffa90a5087625bacd51968ecfd2fb3ef51b"
