@@ -30,7 +30,7 @@ internal sealed record TrainDocument
     /// <summary>Whether the model beats the bigram; null without a validation part.</summary>
     public bool? BigramBeaten => ValidationLoss < BigramLoss ? true : ValidationLoss is null || BigramLoss is null ? null : false;
 
-    /// <summary>Text the model generated; null when the data were tokens.</summary>
+    /// <summary>A line the model was not trained on and how the model goes on from it; null when the data were tokens.</summary>
     public required string? Sample { get; init; }
 
     /// <summary>The newest checkpoint.</summary>

@@ -78,7 +78,7 @@ internal static class TrainRun
             Loss = recorder.Steps.Count > 0 ? recorder.Steps[^1].Loss : null,
             ValidationLoss = validation,
             BigramLoss = plan.Validation is null ? null : BigramBaseline.CrossEntropy(plan.Training, plan.Validation, plan.Options.Model.Vocab),
-            Sample = plan.Tokenizer is null ? null : SampleText.Write(trainer.Model, trainer.Stream, plan.Tokenizer),
+            Sample = plan.Tokenizer is null ? null : SampleText.Write(trainer.Model, trainer.Stream, plan.Tokenizer, plan.Validation ?? plan.Training),
             Checkpoint = recorder.Checkpoint ?? plan.Checkpoint?.Directory,
             Report = directory.Report,
             Resume = result.Completed ? null : "aios train --resume " + Quote(Shorten(plan.Out)),
