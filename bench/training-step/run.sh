@@ -26,7 +26,7 @@ ours() {
   rm -rf "$work/out"
   "$aios" train --tokens "$work/tokens.bin" --order sequential --layers 12 --heads 12 --embd 768 --vocab 50257 \
     --block $block --batch $batch --steps $steps --dropout 0 --grad-clip 1 --lr 1e-4 --weight-decay 0.1 --beta2 0.95 \
-    --schedule constant --threads 2 --save-every 0 --out "$work/out" --log-json "$work/ours.jsonl" >/dev/null
+    --schedule constant --threads 2 --save-every 1000 --out "$work/out" --log-json "$work/ours.jsonl" >/dev/null
 }
 for round in $(seq "$rounds"); do
   peer >"$work/peer.$round.json"
