@@ -287,6 +287,7 @@ TEST(Event, MeasuresTheTimeBetweenRecordings) {
   EXPECT_EQ(aios_cpu_event_synchronize(never), AIOS_STATUS_OK);
   std::atomic<bool> release{false};
   ASSERT_EQ(aios_cpu_event_record(start, stream), AIOS_STATUS_OK);
+  ASSERT_EQ(aios_cpu_event_synchronize(start), AIOS_STATUS_OK); // the sleep below lies between the two, however busy
   hold(stream, &release);
   ASSERT_EQ(aios_cpu_event_record(end, stream), AIOS_STATUS_OK);
   EXPECT_EQ(aios_cpu_event_elapsed(&milliseconds, start, end), AIOS_STATUS_NOT_READY);
