@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Configures (once) and builds the native libraries of one CMake preset: build-native.sh release|debug|asan|tsan.
+# Configures (once) and builds one CMake preset: build-native.sh release|debug|asan|tsan [target]. The target `libraries`
+# is what the managed build needs; without one the native tests are built too.
 # Prints nothing when all is well; names what is missing, and how to install it, before anything else fails.
 set -euo pipefail
-preset=${1:?usage: build-native.sh release|debug|asan|tsan}
+preset=${1:?usage: build-native.sh release|debug|asan|tsan [target]} target=${2:-all}
 cd "$(dirname "$0")/.."
 
 need() { # command, Debian package
@@ -20,8 +21,8 @@ flock 9
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if [ ! -f "build/$preset/CMakeCache.txt" ]; then
+if [ ! -f "build/$preset/build.ninja" ] && [ ! -f "build/$preset/Makefile" ]; then
   generator=(); command -v ninja >/dev/null && generator=(-G Ninja)
   cmake --preset "$preset" "${generator[@]}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 fi
-cmake --build "build/$preset" --parallel "$(nproc)" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+cmake --build "build/$preset" --target "$target" --parallel "$(nproc)" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
