@@ -22,7 +22,9 @@ public class CachingAllocatorTests
         }
 
         Pairs(100);
-        Assert.Equal(0, Pairs(10_000));
+        // A collection that another test starts charges this thread with the unused rest of its allocation context, so the
+        // least of some runs is what counts: an object per pair would be in all of them.
+        Assert.Equal(0, Enumerable.Range(0, 5).Min(_ => Pairs(10_000)));
         Assert.Equal(0, device.Memory.Statistics.LiveBlocks);
     }
 

@@ -13,19 +13,23 @@ public class AllocationTests
         using var device = new DeviceFixture();
         using var model = new Transformer(device);
         using var tape = new Tape(device.Stream);
-        for (int i = 0; i < 3; i++)
+        long Steps(int count)
         {
-            model.Step(tape, i);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < count; i++)
+            {
+                model.Step(tape, i);
+            }
+
+            return GC.GetAllocatedBytesForCurrentThread() - before;
         }
 
+        Steps(3);
         AllocatorStatistics warm = device.Device.Memory.Statistics;
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 20; i++)
-        {
-            model.Step(tape, i);
-        }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // A collection that another test starts charges this thread with the unused rest of its allocation context, so the
+        // least of some runs is what counts: an object per step would be in all of them.
+        Assert.Equal(0, Enumerable.Range(0, 5).Min(_ => Steps(20)));
         AllocatorStatistics after = device.Device.Memory.Statistics;
         Assert.Equal(warm.ReservedBytes, after.ReservedBytes);
         Assert.Equal(warm.LiveBlocks, after.LiveBlocks);

@@ -71,8 +71,9 @@ public sealed class TrainerTests : IDisposable
             return trainer.Run(recorder);
         });
 
-        // Pools fill and code is compiled in the first steps.
-        Assert.Equal(allocated[20], allocated[39]);
+        // Pools fill and code is compiled in the first steps. A collection that another test starts charges this thread with
+        // the unused rest of its allocation context, so the least of three stretches counts.
+        Assert.Equal(0, Enumerable.Range(0, 3).Min(i => allocated[26 + (6 * i)] - allocated[20 + (6 * i)]));
     }
 
     [Fact]
