@@ -2,7 +2,10 @@ using AiOs.Interop;
 
 namespace AiOs.Tensors;
 
-/// <summary>Element type of a tensor; the values are those of <c>aios_dtype</c>.</summary>
+/// <summary>
+/// Element type of a tensor: the types of <c>aios_dtype</c>, with its values, whose elements stand alone. The quantised
+/// ones have no element that could be addressed.
+/// </summary>
 public enum DType
 {
     /// <summary>IEEE 754 binary32 (<see cref="float"/>).</summary>

@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "34870c613588f36cda1dbc2d6ef8bffa90a5087625bacd51968ecfd2fb3ef51b";
+    public const string HeaderHash = "3585020a27708325e7b42ad7bd243b7535f1b3e77c603d85542485dc119e0453";
 }

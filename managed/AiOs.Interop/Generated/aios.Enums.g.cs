@@ -29,7 +29,11 @@ public enum aios_status : int
     Internal = 6,
 }
 
-/// <summary>Element type of a buffer.</summary>
+/// <summary>
+/// Element type of a buffer. From AIOS_DTYPE_Q8_0 on an element is a block: weights in their order in memory, as ggml
+/// lays them out bit for bit. d, m and dmin are binary16 and little-endian; q, s and the like are unsigned bit fields
+/// unless said otherwise.
+/// </summary>
 public enum aios_dtype : int
 {
     /// <summary>IEEE 754 binary32.</summary>
@@ -43,4 +47,87 @@ public enum aios_dtype : int
 
     /// <summary>32-bit two's complement integer: indices and targets.</summary>
     I32 = 3,
+
+    /// <summary>8-bit two's complement integer.</summary>
+    I8 = 4,
+
+    /// <summary>8-bit unsigned integer.</summary>
+    U8 = 5,
+
+    /// <summary>
+    /// 8-bit float with bias 7, largest 448, no infinity, NaN 0x7f (Micikevicius et al.,
+    /// arXiv:2209.05433).
+    /// </summary>
+    F8e4m3 = 6,
+
+    /// <summary>The upper half of a binary16, rounded to nearest even.</summary>
+    F8e5m2 = 7,
+
+    /// <summary>
+    /// 4-bit unsigned integers, 32 in 16 bytes: byte i has weight i in its low half and weight
+    /// 16 + i in its high half. Scales and zero points lie elsewhere, see <c>aios_qmatrix</c>.
+    /// </summary>
+    I4 = 8,
+
+    /// <summary>32 weights in 34 bytes: d, then q[32] of 8 bits, signed. w = d q</summary>
+    Q80 = 16,
+
+    /// <summary>32 weights in 18 bytes: d, then q as AIOS_DTYPE_I4. w = d (q - 8)</summary>
+    Q40 = 17,
+
+    /// <summary>32 weights in 20 bytes: d, m, then q as AIOS_DTYPE_I4. w = d q + m</summary>
+    Q41 = 18,
+
+    /// <summary>
+    /// 32 weights in 22 bytes: d, 32 bits that are bit 4 of q[i] at bit i, then the lower bits of
+    /// q as AIOS_DTYPE_I4. w = d (q - 16)
+    /// </summary>
+    Q50 = 19,
+
+    /// <summary>32 weights in 24 bytes: as AIOS_DTYPE_Q5_0 with m after d. w = d q + m</summary>
+    Q51 = 20,
+
+    /// <summary>
+    /// 256 weights in 84 bytes, 16 groups of 16: bytes with s (low half) and m (high half) of each
+    /// group, q in 64 bytes, d, dmin. w = d s q - dmin m. Weight 128 h + 32 j + i has its q in
+    /// byte 32 h + i at bit 2 j.
+    /// </summary>
+    Q2K = 21,
+
+    /// <summary>
+    /// 256 weights in 110 bytes, 16 groups of 16: bit 2 of q in 32 bytes (weight 32 j + i in byte
+    /// i at bit j), the lower bits of q in 64 bytes as AIOS_DTYPE_Q2_K, s of 6 bits in 12 bytes (the
+    /// low halves of bytes 0-7 are the lower four bits of s[0-7], the high halves those of s[8-15];
+    /// bits 2 (g / 4) of byte 8 + g mod 4 the upper two of s[g]), d. w = d (s - 32) (q - 4)
+    /// </summary>
+    Q3K = 22,
+
+    /// <summary>
+    /// 256 weights in 144 bytes, 8 groups of 32: d, dmin, s and m of 6 bits in 12 bytes, q in 128.
+    /// w = d s q - dmin m. Weight 64 h + i has its q in the low half of byte 32 h + i, weight
+    /// 64 h + 32 + i in its high half. s[g] and m[g] are the lower six bits of bytes g and g + 4
+    /// for g &lt; 4; from then on the low and the high half of byte g + 4, with the upper two bits
+    /// of bytes g - 4 and g above them.
+    /// </summary>
+    Q4K = 23,
+
+    /// <summary>
+    /// 256 weights in 176 bytes: as AIOS_DTYPE_Q4_K with 32 bytes before q, whose bit g of byte i
+    /// is bit 4 of the q of weight i of group g.
+    /// </summary>
+    Q5K = 24,
+
+    /// <summary>
+    /// 256 weights in 210 bytes, 16 groups of 16: the lower four bits of q in 128 bytes, the upper
+    /// two in 64, s[16] of 8 bits, signed, d. w = d s (q - 32). Weight 128 h + 32 j + i has its
+    /// lower bits in half j / 2 of byte 64 h + 32 (j mod 2) + i, its upper ones in byte 32 h + i
+    /// at bit 2 j.
+    /// </summary>
+    Q6K = 25,
+
+    /// <summary>
+    /// 32 weights in 18 bytes: d, then q as AIOS_DTYPE_I4. w = d t[q], t = -127, -104, -83, -65,
+    /// -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
+    /// </summary>
+    Iq4Nl = 26,
 }

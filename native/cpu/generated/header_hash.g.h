@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "34870c613588f36cda1dbc2d6ef8bffa90a5087625bacd51968ecfd2fb3ef51b"
+#define AIOS_HEADER_HASH "3585020a27708325e7b42ad7bd243b7535f1b3e77c603d85542485dc119e0453"

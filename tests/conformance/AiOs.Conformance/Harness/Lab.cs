@@ -266,9 +266,15 @@ public sealed unsafe class Lab : IDisposable
         ulong hash = 14695981039346656037UL;
         foreach (Operand operand in test.Operands.Where(operand => operand.Role == Role.Output))
         {
-            foreach (ushort half in MemoryMarshal.Cast<byte, ushort>(Bytes(_result, operand)))
+            Span<byte> bytes = Bytes(_result, operand);
+            foreach (ushort half in MemoryMarshal.Cast<byte, ushort>(bytes))
             {
                 hash = (hash ^ half) * 1099511628211UL;
+            }
+
+            if (bytes.Length % 2 != 0)
+            {
+                hash = (hash ^ bytes[^1]) * 1099511628211UL;
             }
         }
 

@@ -26,6 +26,7 @@ public static class Storage
     {
         aios_dtype.F32 or aios_dtype.I32 => 4,
         aios_dtype.F16 or aios_dtype.Bf16 => 2,
+        aios_dtype.I8 or aios_dtype.U8 => 1,
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no such element type"),
     };
 
@@ -36,6 +37,8 @@ public static class Storage
         aios_dtype.F16 => (double)(Half)value,
         aios_dtype.Bf16 => BitConverter.UInt32BitsToSingle((uint)ToBf16(value) << 16),
         aios_dtype.I32 => (int)value,
+        aios_dtype.I8 => (sbyte)value,
+        aios_dtype.U8 => (byte)value,
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no such element type"),
     };
 
@@ -46,6 +49,8 @@ public static class Storage
             case aios_dtype.F32: BinaryPrimitives.WriteSingleLittleEndian(at, (float)value); break;
             case aios_dtype.I32: BinaryPrimitives.WriteInt32LittleEndian(at, (int)value); break;
             case aios_dtype.F16: BinaryPrimitives.WriteHalfLittleEndian(at, (Half)value); break;
+            case aios_dtype.I8: at[0] = (byte)(sbyte)value; break;
+            case aios_dtype.U8: at[0] = (byte)value; break;
             default: BinaryPrimitives.WriteUInt16LittleEndian(at, ToBf16(value)); break;
         }
     }
@@ -55,12 +60,19 @@ public static class Storage
         aios_dtype.F32 => BinaryPrimitives.ReadSingleLittleEndian(at),
         aios_dtype.I32 => BinaryPrimitives.ReadInt32LittleEndian(at),
         aios_dtype.F16 => (double)BinaryPrimitives.ReadHalfLittleEndian(at),
+        aios_dtype.I8 => (sbyte)at[0],
+        aios_dtype.U8 => at[0],
         _ => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(at) << 16),
     };
 
-    /// <summary>True when the element still holds <see cref="Poison"/>.</summary>
+    /// <summary>True when the element still holds <see cref="Poison"/>. A byte holds any number, so it never counts.</summary>
     public static bool IsPoison(ReadOnlySpan<byte> at, aios_dtype type)
     {
+        if (SizeOf(type) == 1)
+        {
+            return false;
+        }
+
         foreach (ushort half in MemoryMarshal.Cast<byte, ushort>(at[..SizeOf(type)]))
         {
             if (half != Poison)
@@ -72,7 +84,14 @@ public static class Storage
         return true;
     }
 
-    public static void Fill(Span<byte> bytes, ushort pattern) => MemoryMarshal.Cast<byte, ushort>(bytes).Fill(pattern);
+    public static void Fill(Span<byte> bytes, ushort pattern)
+    {
+        MemoryMarshal.Cast<byte, ushort>(bytes).Fill(pattern);
+        if (bytes.Length % 2 != 0)
+        {
+            bytes[^1] = (byte)pattern;
+        }
+    }
 
     /// <summary>Rounds binary64 to bfloat16 once, to nearest even: by way of binary32 rounded to odd.</summary>
     private static ushort ToBf16(double value)

@@ -18,6 +18,8 @@ public static class Tolerance
         (aios_dtype.Bf16, 1.01 / (1 << 8), 1.2e-38),
         (aios_dtype.F16, 1.01 / (1 << 11), 6.1e-5),
         (aios_dtype.I32, 0, 0),
+        (aios_dtype.I8, 0, 0),
+        (aios_dtype.U8, 0, 0),
     ];
 
     // Random rounding errors grow with the square root of the length, and so less than the magnitude; the rows still
