@@ -83,7 +83,7 @@ public static class Generator
         string hash = emitter.Hash(root);
         files[$"{provider.NativeOutput}/{provider.Library}.map"] = emitter.ExportMap();
         files[$"{provider.NativeOutput}/.clang-format"] = ProviderEmitter.FormatOptions;
-        files[$"{provider.NativeOutput}/dispatch.g.cpp"] = emitter.Dispatch();
+        files[$"{provider.NativeOutput}/functions.g.h"] = emitter.Lists();
         files[$"{provider.NativeOutput}/header_hash.g.h"] = ProviderEmitter.HashHeader(hash);
         files[$"{provider.NativeOutput}/layout_check.g.c"] = LayoutEmitter.EmitC(headers);
         files[$"{provider.Output}/{provider.Class}.g.cs"] = emitter.HashClass(hash);

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using AiOs.InteropGen.Clang;
 using AiOs.InteropGen.Model;
 
 namespace AiOs.InteropGen.Emit;
@@ -56,49 +57,25 @@ public sealed class ProviderEmitter(ProviderManifest provider, IReadOnlyList<Bin
     /// <summary>Keeps clang-format away from generated files.</summary>
     public const string FormatOptions = "DisableFormat: true\nSortIncludes: Never\n";
 
-    /// <summary>C++ that declares every kernel once per instruction set and exports the one of the active set.</summary>
-    public string Dispatch()
+    /// <summary>
+    /// C++ macros that list the functions: a use gives <c>X(result, name, (parameters), (arguments))</c> for each.
+    /// </summary>
+    public string Lists()
     {
-        Binding kernels = bindings.First(b => b.Manifest.Name == provider.Dispatch);
         var text = new StringBuilder(Notice);
-        text.Append("// Every kernel is compiled once per instruction set; the exported function calls the one chosen at load.\n");
-        text.Append("// The references are weak: a set that is not compiled for this processor family, or an op that a set lacks, is null.\n");
-        text.Append($"#include \"{Path.GetFileName(kernels.Manifest.Header)}\"\n\n#include \"../../common/status.h\"\n#include \"../isa.h\"\n\nnamespace aios {{\n\n");
-        foreach (string isa in provider.InstructionSets)
+        text.Append("// The functions of the headers as lists: X(result, name, (parameters), (arguments)).\n#pragma once\n");
+        foreach (Binding binding in bindings)
         {
-            text.Append($"namespace {isa} {{\n");
-            foreach (BoundFunction function in kernels.Functions)
+            text.Append($"\n// {Path.GetFileName(binding.Manifest.Header)}\n#define {binding.Manifest.Name.ToUpperInvariant()}_FUNCTIONS(X)");
+            foreach (FunctionDeclaration function in binding.Functions.Select(f => f.Declaration))
             {
-                text.Append($"[[gnu::weak]] {function.Declaration.Prototype(function.Symbol)};\n");
+                string arguments = string.Join(", ", function.Parameters.Select(p => p.Name));
+                text.Append($" \\\n  X({function.Result}, {function.Name}, ({function.ParameterList}), ({arguments}))");
             }
 
-            text.Append($"}} // namespace {isa}\n\n");
+            text.Append('\n');
         }
 
-        text.Append("namespace {\n\nstruct Kernels {\n");
-        foreach (BoundFunction function in kernels.Functions)
-        {
-            text.Append($"  {function.Declaration.Prototype($"(*{function.Symbol})")};\n");
-        }
-
-        text.Append("};\n\n// In the order of aios::cpu::Isa.\nconstexpr Kernels kernel_sets[] = {\n");
-        foreach (string isa in provider.InstructionSets)
-        {
-            text.Append("    {\n").AppendJoin("", kernels.Functions.Select(f => $"        {isa}::{f.Symbol},\n")).Append("    },\n");
-        }
-
-        text.Append("};\n\nconst Kernels &kernels = kernel_sets[static_cast<int>(cpu::active_isa())];\n\n");
-        text.Append("aios_status missing(const char *function) {\n");
-        text.Append("  return fail(AIOS_STATUS_UNIMPLEMENTED, \"%s: there is no %s kernel\", function, cpu::isa_name(cpu::active_isa()));\n}\n\n} // namespace\n} // namespace aios\n\nextern \"C\" {\n\n");
-        foreach (BoundFunction function in kernels.Functions)
-        {
-            string arguments = string.Join(", ", function.Declaration.Parameters.Select(p => p.Name));
-
-            // A function that returns a size gives an error as the negated status.
-            string sign = function.Declaration.Result.ToString() == "aios_status" ? "" : "-";
-            text.Append($"{function.Declaration.Prototype(function.Symbol)} {{\n  if (!aios::kernels.{function.Symbol})\n    return {sign}aios::missing(\"{function.Symbol}\");\n  return aios::kernels.{function.Symbol}({arguments});\n}}\n\n");
-        }
-
-        return text.Append("} // extern \"C\"\n").ToString();
+        return text.ToString();
     }
 }

@@ -137,12 +137,6 @@ public sealed record ProviderManifest
     /// <summary>Manifests of the headers it implements, in the order of their hash.</summary>
     public required IReadOnlyList<string> Headers { get; init; }
 
-    /// <summary>Manifest whose functions are compiled once per instruction set.</summary>
-    public required string Dispatch { get; init; }
-
-    /// <summary>The instruction sets, in the order of <c>aios::cpu::Isa</c>.</summary>
-    public required IReadOnlyList<string> InstructionSets { get; init; }
-
     /// <summary>Folder of the native files, relative to the root.</summary>
     public required string NativeOutput { get; init; }
 

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "aios_kernels.h"
-#include "gemm_pack.h"
-#include "gemm_tile.h"
+#include "dot/gemm_pack.h"
+#include "dot/gemm_tile.h"
 #include "launch.h"
 
 namespace aios::AIOS_ISA {

@@ -20,7 +20,7 @@ extern "C" {
 /** What the CPU device is made of. */
 typedef struct aios_cpu_info {
   char name[128];       /**< Processor name as the machine reports it, zero-terminated. */
-  char isa[32];         /**< Kernel set in use: "avx512", "avx2" or "portable", zero-terminated. */
+  char isa[32];         /**< Instruction set of the kernels in use, such as "avx512bf16", zero-terminated. */
   int32_t threads;      /**< Workers of the pool. */
   int32_t cores;        /**< Processors this process may run on. */
   int64_t memory_bytes; /**< Physical memory of the machine, in bytes. */
@@ -30,9 +30,10 @@ typedef struct aios_cpu_info {
 } aios_cpu_info;
 
 /**
- * Describes the device. The kernel set is the best one the processor supports, or the one that the environment
- * variable AIOS_CPU_ISA (avx512, avx2 or portable) named when the library was loaded.
- * Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is not one of the three or the processor lacks it.
+ * Describes the device. The instruction set is the best one the processor supports, or the one that the environment
+ * variable AIOS_CPU_ISA named when the library was loaded: avx512bf16 (with the dot products of bf16 and int8),
+ * avx512vnni (of int8), avx512, avx2vnni (of int8), avx2 or portable on x86-64; neon or portable on aarch64.
+ * Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is none of these or the processor lacks it.
  */
 AIOS_API aios_status aios_cpu_get_info(aios_cpu_info *info);
 

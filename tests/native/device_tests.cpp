@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -419,8 +420,11 @@ TEST(Info, DescribesTheDevice) {
   EXPECT_EQ(info.threads, aios::pool_threads());
   EXPECT_GE(info.cores, 1);
   EXPECT_GT(info.memory_bytes, 1 << 20);
-  const std::string isa = info.isa;
-  EXPECT_TRUE(isa == "avx512" || isa == "avx2" || isa == "portable") << isa;
+  const char *wish = std::getenv("AIOS_CPU_ISA");
+  if (wish != nullptr && *wish != '\0')
+    EXPECT_STREQ(info.isa, wish);
+  else
+    EXPECT_GT(std::strlen(info.isa), 0u);
   EXPECT_EQ(aios_abi_version(), AIOS_ABI_VERSION);
   EXPECT_STREQ(aios_status_name(AIOS_STATUS_NOT_READY), "AIOS_STATUS_NOT_READY");
   EXPECT_STREQ(aios_status_name(99), "unknown status");

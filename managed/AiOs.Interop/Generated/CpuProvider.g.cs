@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "3585020a27708325e7b42ad7bd243b7535f1b3e77c603d85542485dc119e0453";
+    public const string HeaderHash = "e9ec16ea6c610bf43d67583c8f1292a0d2b1e3731378197d20b837d79152d3e6";
 }

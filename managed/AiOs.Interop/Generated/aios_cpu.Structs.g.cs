@@ -11,7 +11,7 @@ public unsafe struct aios_cpu_info
     /// <summary>Processor name as the machine reports it, zero-terminated.</summary>
     public FixedArray128<byte> name;
 
-    /// <summary>Kernel set in use: &quot;avx512&quot;, &quot;avx2&quot; or &quot;portable&quot;, zero-terminated.</summary>
+    /// <summary>Instruction set of the kernels in use, such as &quot;avx512bf16&quot;, zero-terminated.</summary>
     public FixedArray32<byte> isa;
 
     /// <summary>Workers of the pool.</summary>

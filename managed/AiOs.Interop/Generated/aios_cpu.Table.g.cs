@@ -38,9 +38,10 @@ public sealed unsafe class CpuTable
     }
 
     /// <summary>
-    /// Describes the device. The kernel set is the best one the processor supports, or the one that the environment
-    /// variable AIOS_CPU_ISA (avx512, avx2 or portable) named when the library was loaded.
-    /// Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is not one of the three or the processor lacks it.
+    /// Describes the device. The instruction set is the best one the processor supports, or the one that the environment
+    /// variable AIOS_CPU_ISA named when the library was loaded: avx512bf16 (with the dot products of bf16 and int8),
+    /// avx512vnni (of int8), avx512, avx2vnni (of int8), avx2 or portable on x86-64; neon or portable on aarch64.
+    /// Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is none of these or the processor lacks it.
     /// </summary>
     /// <remarks><c>aios_status aios_cpu_get_info(aios_cpu_info *info)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_cpu_info*, aios_status> aios_cpu_get_info;

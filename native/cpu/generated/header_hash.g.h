@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "3585020a27708325e7b42ad7bd243b7535f1b3e77c603d85542485dc119e0453"
+#define AIOS_HEADER_HASH "e9ec16ea6c610bf43d67583c8f1292a0d2b1e3731378197d20b837d79152d3e6"

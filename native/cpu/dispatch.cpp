@@ -1,0 +1,80 @@
+// The exported functions of aios_kernels.h. Every kernel is compiled once per instruction set; which one an exported
+// function calls is settled when the library is loaded.
+#include "aios_kernels.h"
+
+#include <type_traits>
+
+#include "../common/status.h"
+#include "generated/functions.g.h"
+#include "isa.h"
+
+namespace aios {
+
+struct Kernels {
+#define AIOS_KERNEL(result, name, parameters, arguments) result(*name) parameters;
+  AIOS_KERNELS_FUNCTIONS(AIOS_KERNEL)
+#undef AIOS_KERNEL
+};
+
+// The references are weak: a kernel that a set lacks is null.
+#define AIOS_DECLARE(result, name, parameters, arguments) [[gnu::weak]] result name parameters;
+#define AIOS_NAME(result, name, parameters, arguments) name,
+#define AIOS_SET(isa, parent)                                                                                          \
+  namespace isa {                                                                                                      \
+  AIOS_KERNELS_FUNCTIONS(AIOS_DECLARE)                                                                                 \
+  static constexpr Kernels kernels = {AIOS_KERNELS_FUNCTIONS(AIOS_NAME)};                                              \
+  }
+AIOS_CPU_SETS(AIOS_SET)
+#undef AIOS_SET
+#undef AIOS_NAME
+#undef AIOS_DECLARE
+
+namespace {
+
+const Kernels &kernels_of(cpu::Isa isa) {
+  switch (isa) {
+#define AIOS_SET(isa, parent)                                                                                          \
+  case cpu::Isa::isa:                                                                                                  \
+    return isa::kernels;
+    AIOS_CPU_SETS(AIOS_SET)
+#undef AIOS_SET
+  }
+  return portable::kernels;
+}
+
+/// The kernels of the active set, and where it has none those of the next set along the chain of parents.
+Kernels resolve() {
+  cpu::Isa isa = cpu::active_isa();
+  Kernels chosen = kernels_of(isa);
+  while (cpu::isa_parent(isa) != isa) {
+    isa = cpu::isa_parent(isa);
+    const Kernels &next = kernels_of(isa);
+#define AIOS_KERNEL(result, name, parameters, arguments)                                                               \
+  if (chosen.name == nullptr)                                                                                          \
+    chosen.name = next.name;
+    AIOS_KERNELS_FUNCTIONS(AIOS_KERNEL)
+#undef AIOS_KERNEL
+  }
+  return chosen;
+}
+
+const Kernels kernels = resolve();
+
+/// The error of a function that no set has. One that returns a size gives it as the negated status.
+template <class Result> Result missing(const char *function) {
+  const aios_status status =
+      fail(AIOS_STATUS_UNIMPLEMENTED, "%s: there is no %s kernel", function, cpu::isa_name(cpu::active_isa()));
+  return std::is_same_v<Result, aios_status> ? status : -status;
+}
+
+} // namespace
+} // namespace aios
+
+#define AIOS_KERNEL(result, name, parameters, arguments)                                                               \
+  extern "C" result name parameters {                                                                                  \
+    if (aios::kernels.name == nullptr)                                                                                 \
+      return aios::missing<result>(#name);                                                                             \
+    return aios::kernels.name arguments;                                                                               \
+  }
+AIOS_KERNELS_FUNCTIONS(AIOS_KERNEL)
+#undef AIOS_KERNEL
