@@ -2,7 +2,8 @@
 //   g = grad * grad_scale[0];  p *= 1 - lr * weight_decay
 //   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 //   p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
-// One pass over 28 bytes per f32 element: bound by memory. Scalars are computed in double and rounded once.
+// One pass over 28 bytes per element, with f32 parameters as with bf16 ones and an f32 master: bound by memory. Scalars
+// are computed in double and rounded once.
 #include "tensors.h"
 
 namespace aios::AIOS_ISA {
@@ -13,8 +14,10 @@ struct Coefficients {
   float beta1, beta2, rest1, rest2, rate, root, epsilon;
 };
 
-template <class T>
-void update(T *p, const T *grad, float *m, float *v, int64_t n, float grad_scale, float decay, const Coefficients &c) {
+/// `copy` receives p rounded, unless it is null.
+template <class P, class T>
+void update(P *p, T *copy, const T *grad, float *m, float *v, int64_t n, float grad_scale, float decay,
+            const Coefficients &c) {
   const VF scale = set1(grad_scale), keep = set1(decay), rate = set1(-c.rate), root = set1(c.root);
   const VF beta1 = set1(c.beta1), rest1 = set1(c.rest1), beta2 = set1(c.beta2), rest2 = set1(c.rest2);
   const VF epsilon = set1(c.epsilon);
@@ -25,7 +28,10 @@ void update(T *p, const T *grad, float *m, float *v, int64_t n, float grad_scale
     const VF x = load(p + i, lanes) * keep;
     store(m + i, first, lanes);
     store(v + i, second, lanes);
-    store(p + i, fma(rate, first / fma(sqrt(second), root, epsilon), x), lanes);
+    const VF next = fma(rate, first / fma(sqrt(second), root, epsilon), x);
+    store(p + i, next, lanes);
+    if (copy)
+      store(copy + i, next, lanes);
   });
 }
 
@@ -52,8 +58,10 @@ aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, con
     parallel_tensors(team, tensors, count, [&](const aios_adamw_tensor &tensor, int64_t begin, int64_t n, int64_t) {
       with_tensor_type(team, "aios_adamw", tensor.dtype, [&](auto type) {
         using T = decltype(type);
-        update(static_cast<T *>(tensor.param) + begin, static_cast<const T *>(tensor.grad) + begin, tensor.m + begin,
-               tensor.v + begin, n, scale, static_cast<float>(1.0 - lr * tensor.weight_decay), c);
+        with_master<T>(tensor, begin, [&](auto *p, T *copy) {
+          update(p, copy, static_cast<const T *>(tensor.grad) + begin, tensor.m + begin, tensor.v + begin, n, scale,
+                 static_cast<float>(1.0 - lr * tensor.weight_decay), c);
+        });
       });
     });
   });

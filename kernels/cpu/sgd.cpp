@@ -7,8 +7,9 @@ namespace aios::AIOS_ISA {
 
 namespace {
 
-template <class T>
-void update(T *p, const T *grad, float *velocity, int64_t n, float grad_scale, float weight_decay, float rate,
+/// `copy` receives p rounded, unless it is null.
+template <class P, class T>
+void update(P *p, T *copy, const T *grad, float *velocity, int64_t n, float grad_scale, float weight_decay, float rate,
             float momentum, bool first) {
   const VF scale = set1(grad_scale), decay = set1(weight_decay), minus_rate = set1(-rate), mu = set1(momentum);
   for_vectors(n, [=](int64_t i, auto lanes) {
@@ -19,7 +20,10 @@ void update(T *p, const T *grad, float *velocity, int64_t n, float grad_scale, f
         u = fma(mu, load(velocity + i, lanes), u);
       store(velocity + i, u, lanes);
     }
-    store(p + i, fma(minus_rate, u, x), lanes);
+    const VF next = fma(minus_rate, u, x);
+    store(p + i, next, lanes);
+    if (copy)
+      store(copy + i, next, lanes);
   });
 }
 
@@ -36,9 +40,11 @@ aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const f
     parallel_tensors(team, tensors, count, [&](const aios_sgd_tensor &tensor, int64_t begin, int64_t n, int64_t) {
       with_tensor_type(team, "aios_sgd", tensor.dtype, [&](auto type) {
         using T = decltype(type);
-        update(static_cast<T *>(tensor.param) + begin, static_cast<const T *>(tensor.grad) + begin,
-               tensor.velocity ? tensor.velocity + begin : nullptr, n, scale, static_cast<float>(tensor.weight_decay),
-               static_cast<float>(lr), static_cast<float>(momentum), step == 1);
+        with_master<T>(tensor, begin, [&](auto *p, T *copy) {
+          update(p, copy, static_cast<const T *>(tensor.grad) + begin,
+                 tensor.velocity ? tensor.velocity + begin : nullptr, n, scale, static_cast<float>(tensor.weight_decay),
+                 static_cast<float>(lr), static_cast<float>(momentum), step == 1);
+        });
       });
     });
   });

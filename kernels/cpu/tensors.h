@@ -45,4 +45,15 @@ template <class F> AIOS_INLINE void with_tensor_type(Team &team, const char *cal
               static_cast<int>(dtype));
 }
 
+/// Calls update(p, copy) with what a step of an optimizer updates, from element `begin` on: the binary32 master and the
+/// parameter that receives it rounded, or the parameter and null when there is no master.
+template <class T, class Tensor, class F>
+AIOS_INLINE void with_master(const Tensor &tensor, int64_t begin, const F &update) {
+  T *param = static_cast<T *>(tensor.param) + begin;
+  if (tensor.master)
+    update(tensor.master + begin, param);
+  else
+    update(param, static_cast<T *>(nullptr));
+}
+
 } // namespace aios::AIOS_ISA

@@ -350,6 +350,7 @@ AIOS_API aios_status aios_global_norm(aios_stream stream, float *out, const aios
 typedef struct aios_adamw_tensor {
   void *param;         /**< n elements, updated. */
   const void *grad;    /**< n elements. */
+  float *master;       /**< The parameter in binary32, n elements, updated; null when `param` is all there is. */
   float *m;            /**< First moments, updated. */
   float *v;            /**< Second moments, updated. */
   int64_t n;           /**< Number of elements. */
@@ -361,6 +362,8 @@ typedef struct aios_adamw_tensor {
  * AdamW (Loshchilov & Hutter, arXiv:1711.05101) on all tensors in one launch, for step t = 1, 2, ...:
  * g = grad * grad_scale[0]; p *= 1 - lr * weight_decay; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
  * p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
+ * With `master`, p is the master: it is updated as an F32 parameter would be, and `param`, which is not read, receives
+ * its values rounded to nearest even (mixed-precision training, Micikevicius et al., arXiv:1710.03740).
  * Scalars that depend on t are computed in binary64. `grad_scale` is one float of the device or null for 1.
  */
 AIOS_API aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, const float *grad_scale,
@@ -370,6 +373,7 @@ AIOS_API aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *ten
 typedef struct aios_sgd_tensor {
   void *param;         /**< n elements, updated. */
   const void *grad;    /**< n elements. */
+  float *master;       /**< The parameter in binary32, n elements, updated; null when `param` is all there is. */
   float *velocity;     /**< n elements, updated; null without momentum. */
   int64_t n;           /**< Number of elements. */
   double weight_decay; /**< L2 coefficient, added to the gradient. */
@@ -379,7 +383,8 @@ typedef struct aios_sgd_tensor {
 /**
  * Stochastic gradient descent with momentum on all tensors in one launch, for step t = 1, 2, ...:
  * g = grad * grad_scale[0] + weight_decay * p; u = g at t = 1, else momentum * u + g; p -= lr * u (or lr * g without
- * velocity). `grad_scale` is one float of the device or null for 1.
+ * velocity). With `master`, p is the master and `param` receives it rounded, as in `aios_adamw`. `grad_scale` is one
+ * float of the device or null for 1.
  */
 AIOS_API aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale,
                               int64_t count, int64_t step, double lr, double momentum);

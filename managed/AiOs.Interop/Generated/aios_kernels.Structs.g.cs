@@ -166,6 +166,9 @@ public unsafe struct aios_adamw_tensor
     /// <summary>n elements.</summary>
     public void* grad;
 
+    /// <summary>The parameter in binary32, n elements, updated; null when <c>param</c> is all there is.</summary>
+    public float* master;
+
     /// <summary>First moments, updated.</summary>
     public float* m;
 
@@ -191,6 +194,9 @@ public unsafe struct aios_sgd_tensor
 
     /// <summary>n elements.</summary>
     public void* grad;
+
+    /// <summary>The parameter in binary32, n elements, updated; null when <c>param</c> is all there is.</summary>
+    public float* master;
 
     /// <summary>n elements, updated; null without momentum.</summary>
     public float* velocity;

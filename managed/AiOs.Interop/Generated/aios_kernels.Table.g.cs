@@ -236,6 +236,8 @@ public sealed unsafe class KernelTable
     /// AdamW (Loshchilov &amp; Hutter, arXiv:1711.05101) on all tensors in one launch, for step t = 1, 2, ...:
     /// g = grad * grad_scale[0]; p *= 1 - lr * weight_decay; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
     /// p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
+    /// With <c>master</c>, p is the master: it is updated as an F32 parameter would be, and <c>param</c>, which is not read, receives
+    /// its values rounded to nearest even (mixed-precision training, Micikevicius et al., arXiv:1710.03740).
     /// Scalars that depend on t are computed in binary64. <c>grad_scale</c> is one float of the device or null for 1.
     /// </summary>
     /// <remarks><c>aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double beta1, double beta2, double epsilon)</c></remarks>
@@ -244,7 +246,8 @@ public sealed unsafe class KernelTable
     /// <summary>
     /// Stochastic gradient descent with momentum on all tensors in one launch, for step t = 1, 2, ...:
     /// g = grad * grad_scale[0] + weight_decay * p; u = g at t = 1, else momentum * u + g; p -= lr * u (or lr * g without
-    /// velocity). <c>grad_scale</c> is one float of the device or null for 1.
+    /// velocity). With <c>master</c>, p is the master and <c>param</c> receives it rounded, as in <c>aios_adamw</c>. <c>grad_scale</c> is one
+    /// float of the device or null for 1.
     /// </summary>
     /// <remarks><c>aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double momentum)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_sgd_tensor*, float*, long, long, double, double, aios_status> aios_sgd;

@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "e9ec16ea6c610bf43d67583c8f1292a0d2b1e3731378197d20b837d79152d3e6"
+#define AIOS_HEADER_HASH "7b018238c9f0a007e0096615b7d82a80ca88d437d8f9c3b01e1bb43da65cb724"

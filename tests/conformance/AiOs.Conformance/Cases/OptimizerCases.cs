@@ -19,9 +19,11 @@ public sealed unsafe class OptimizerCases : CaseList
         .. from type in Types
            select new CaseGroup("aios_global_norm", $"{type}", () => Norms(type)),
         .. from type in Types
-           select new CaseGroup("aios_adamw", $"{type}", () => Steps(type, AdamW)),
+           from master in (bool[])[false, true]
+           select new CaseGroup("aios_adamw", $"{type}{(master ? " master" : "")}", () => Steps(type, master, AdamW)),
         .. from type in Types
-           select new CaseGroup("aios_sgd", $"{type}", () => Steps(type, Sgd)),
+           from master in (bool[])[false, true]
+           select new CaseGroup("aios_sgd", $"{type}{(master ? " master" : "")}", () => Steps(type, master, Sgd)),
         new CaseGroup("aios_global_norm", "errors", () =>
         [
             Rejects(Norm(aios_dtype.F32, [4], 1), "count = -1", (c, k, s) => k.aios_global_norm(s, c[1].F, (aios_norm_tensor*)c[2].P, c[3].P, c[3].Length, -1, 4, 1)),
@@ -43,8 +45,8 @@ public sealed unsafe class OptimizerCases : CaseList
     public override Case Sample(string op, aios_dtype type) => op switch
     {
         "aios_global_norm" => Norm(type, [1000, 33], 1),
-        "aios_adamw" => AdamW(type, [1000, 33], 3, scaled: true),
-        _ => Sgd(type, [1000, 33], 3, scaled: true),
+        "aios_adamw" => AdamW(type, false, [1000, 33], 3, scaled: true),
+        _ => Sgd(type, false, [1000, 33], 3, scaled: true),
     };
 
     private static IEnumerable<Case> Norms(aios_dtype type)
@@ -86,35 +88,64 @@ public sealed unsafe class OptimizerCases : CaseList
         return test;
     }
 
-    private static IEnumerable<Case> Steps(aios_dtype type, Func<aios_dtype, int[], int, bool, Case> make)
+    private static IEnumerable<Case> Steps(aios_dtype type, bool master, Func<aios_dtype, bool, int[], int, bool, Case> make)
     {
         for (int n = 0; n <= 256; n++)
         {
-            yield return make(type, [n], 1 + (n % 4), n % 2 == 0);
+            yield return make(type, master, [n], 1 + (n % 4), n % 2 == 0);
         }
 
         foreach (int[] sizes in s_tables)
         {
             foreach (int step in (int[])[1, 2, 10, 100_000])
             {
-                yield return make(type, sizes, step, step != 2);
+                yield return make(type, master, sizes, step, step != 2);
             }
         }
 
-        yield return make(type, [], 1, false);
+        yield return make(type, master, [], 1, false);
     }
 
     /// <summary>Tensors with an odd number have no weight decay.</summary>
     private static double WeightDecay(int tensor) => tensor % 2 == 0 ? 0.1 : 0;
 
-    private static Case AdamW(aios_dtype type, int[] sizes, int step, bool scaled)
+    /// <summary>
+    /// What a step updates: the parameters themselves or their masters. With masters a parameter holds nothing that may be
+    /// read, and receives the master's result rounded; tensors with a number of 2, 5, 8, ... have none even then.
+    /// </summary>
+    private static (Operand[] Parameters, Operand?[] Masters, Operand[] Updated) Parameters(Case test, aios_dtype type, bool master, int[] sizes)
+    {
+        bool[] has = [.. sizes.Select((_, i) => master && i % 3 != 2)];
+        Operand[] p = [.. sizes.Select((n, i) => test.Output($"param{i}", type, n, has[i] ? null : test.Data.Reals(n)))];
+        Operand?[] w = [.. sizes.Select((n, i) => has[i] ? test.Output($"master{i}", aios_dtype.F32, n, test.Data.Reals(n)) : null)];
+        for (int i = 0; i < p.Length; i++)
+        {
+            (p[i].RoundingOf, p[i].Exact) = (w[i], has[i]);
+        }
+
+        return (p, w, [.. w.Select((operand, i) => operand ?? p[i])]);
+    }
+
+    private static void ExpectUpdate(Operand parameter, Operand updated, int i, double want, double magnitude)
+    {
+        updated.Expect(i, want, magnitude);
+        if (parameter != updated)
+        {
+            parameter.Expect(i, want);
+        }
+    }
+
+    private static string Detail(bool master, int[] sizes, int step, bool scaled) =>
+        $"sizes={Text(sizes)} step={step}{(scaled ? " scaled" : "")}{(master ? " master" : "")}";
+
+    private static Case AdamW(aios_dtype type, bool master, int[] sizes, int step, bool scaled)
     {
         const double Rate = 0.01;
         const double Beta1 = 0.9;
         const double Beta2 = 0.95;
         const double Epsilon = 1e-8;
-        var test = new Case("aios_adamw", type, $"sizes={Text(sizes)} step={step}{(scaled ? " scaled" : "")}") { Launch = null! };
-        Operand[] p = [.. sizes.Select((n, i) => test.Output($"param{i}", type, n, test.Data.Reals(n)))];
+        var test = new Case("aios_adamw", type, Detail(master, sizes, step, scaled)) { Launch = null! };
+        (Operand[] stored, Operand?[] masters, Operand[] p) = Parameters(test, type, master, sizes);
         Operand[] g = [.. sizes.Select((n, i) => test.Input($"grad{i}", type, test.Data.Reals(n)))];
         Operand[] m = [.. sizes.Select((n, i) => test.Output($"m{i}", aios_dtype.F32, n, test.Data.Reals(n, -0.1, 0.1)))];
         Operand[] v = [.. sizes.Select((n, i) => test.Output($"v{i}", aios_dtype.F32, n, test.Data.Reals(n, 0, 0.1)))];
@@ -124,7 +155,7 @@ public sealed unsafe class OptimizerCases : CaseList
             var table = new aios_adamw_tensor[sizes.Length];
             for (int t = 0; t < table.Length; t++)
             {
-                table[t] = new aios_adamw_tensor { param = p[t].P, grad = g[t].P, m = m[t].F, v = v[t].F, n = sizes[t], weight_decay = WeightDecay(t), dtype = type };
+                table[t] = new aios_adamw_tensor { param = stored[t].P, grad = g[t].P, master = (float*)(masters[t]?.Address ?? 0), m = m[t].F, v = v[t].F, n = sizes[t], weight_decay = WeightDecay(t), dtype = type };
             }
 
             return table;
@@ -144,7 +175,7 @@ public sealed unsafe class OptimizerCases : CaseList
                     double decayed = p[t][i] * (1 - (Rate * WeightDecay(t)));
                     m[t].Expect(i, mean, meanMagnitude);
                     v[t].Expect(i, square);
-                    p[t].Expect(i, decayed - (factor * mean), Math.Abs(p[t][i]) + (factor * meanMagnitude * 2));
+                    ExpectUpdate(stored[t], p[t], i, decayed - (factor * mean), Math.Abs(p[t][i]) + (factor * meanMagnitude * 2));
                 }
             }
         };
@@ -152,13 +183,13 @@ public sealed unsafe class OptimizerCases : CaseList
     }
 
     /// <summary>Tensors whose number is a multiple of three have no velocity.</summary>
-    private static Case Sgd(aios_dtype type, int[] sizes, int step, bool scaled)
+    private static Case Sgd(aios_dtype type, bool master, int[] sizes, int step, bool scaled)
     {
         const double Rate = 0.05;
         const double Momentum = 0.9;
-        var test = new Case("aios_sgd", type, $"sizes={Text(sizes)} step={step}{(scaled ? " scaled" : "")}") { Launch = null! };
+        var test = new Case("aios_sgd", type, Detail(master, sizes, step, scaled)) { Launch = null! };
         int without = (step + sizes.Length) % 3;
-        Operand[] p = [.. sizes.Select((n, i) => test.Output($"param{i}", type, n, test.Data.Reals(n)))];
+        (Operand[] stored, Operand?[] masters, Operand[] p) = Parameters(test, type, master, sizes);
         Operand[] g = [.. sizes.Select((n, i) => test.Input($"grad{i}", type, test.Data.Reals(n)))];
         Operand?[] u = [.. sizes.Select((n, i) => i % 3 == without ? null : test.Output($"velocity{i}", aios_dtype.F32, n, step == 1 ? null : test.Data.Reals(n)))];
         Operand? scale = scaled ? test.Input("grad_scale", aios_dtype.F32, [0.375]) : null;
@@ -167,7 +198,7 @@ public sealed unsafe class OptimizerCases : CaseList
             var table = new aios_sgd_tensor[sizes.Length];
             for (int t = 0; t < table.Length; t++)
             {
-                table[t] = new aios_sgd_tensor { param = p[t].P, grad = g[t].P, velocity = (float*)(u[t]?.Address ?? 0), n = sizes[t], weight_decay = WeightDecay(t), dtype = type };
+                table[t] = new aios_sgd_tensor { param = stored[t].P, grad = g[t].P, master = (float*)(masters[t]?.Address ?? 0), velocity = (float*)(u[t]?.Address ?? 0), n = sizes[t], weight_decay = WeightDecay(t), dtype = type };
             }
 
             return table;
@@ -185,7 +216,7 @@ public sealed unsafe class OptimizerCases : CaseList
                     double old = step == 1 || u[t] is null ? 0 : Momentum * u[t]![i];
                     double velocity = old + gradient;
                     u[t]?.Expect(i, velocity, magnitude + Math.Abs(old));
-                    p[t].Expect(i, p[t][i] - (Rate * velocity), Math.Abs(p[t][i]) + (Rate * (magnitude + Math.Abs(old))));
+                    ExpectUpdate(stored[t], p[t], i, p[t][i] - (Rate * velocity), Math.Abs(p[t][i]) + (Rate * (magnitude + Math.Abs(old))));
                 }
             }
         };

@@ -210,6 +210,11 @@ public sealed unsafe class Lab : IDisposable
                 continue;
             }
 
+            if (operand.RoundingOf is { } source)
+            {
+                want = Storage.Round(operand.Type, Storage.Load(Bytes(_result, source)[(i * source.ElementSize)..], source.Type));
+            }
+
             Span<byte> element = got.Slice(i * operand.ElementSize, operand.ElementSize);
             string? wrong = Storage.IsPoison(element, operand.Type)
                 ? "was not written"

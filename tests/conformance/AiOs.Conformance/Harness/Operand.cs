@@ -49,6 +49,12 @@ public sealed unsafe class Operand(string name, aios_dtype type, Role role, int 
     /// <summary>True when results must equal the rounded oracle bit for bit (small integers, copies).</summary>
     public bool Exact { get; set; }
 
+    /// <summary>
+    /// An output whose result this one must hold rounded, bit for bit; the elements that
+    /// <see cref="Expect"/> names are then held to it instead of to the oracle's value.
+    /// </summary>
+    public Operand? RoundingOf { get; set; }
+
     /// <summary>Where the buffer starts in the arena, in bytes.</summary>
     public int Offset { get; set; }
 

@@ -149,20 +149,22 @@ internal static unsafe class KernelTableLayout
         aios_adamw_tensor item = default;
         return
         [
-            ("sizeof(aios_adamw_tensor)", 56, sizeof(aios_adamw_tensor)),
+            ("sizeof(aios_adamw_tensor)", 64, sizeof(aios_adamw_tensor)),
             ("offsetof(aios_adamw_tensor, param)", 0, (byte*)&item.param - (byte*)&item),
             ("sizeof(((aios_adamw_tensor *)0)->param)", 8, sizeof(void*)),
             ("offsetof(aios_adamw_tensor, grad)", 8, (byte*)&item.grad - (byte*)&item),
             ("sizeof(((aios_adamw_tensor *)0)->grad)", 8, sizeof(void*)),
-            ("offsetof(aios_adamw_tensor, m)", 16, (byte*)&item.m - (byte*)&item),
+            ("offsetof(aios_adamw_tensor, master)", 16, (byte*)&item.master - (byte*)&item),
+            ("sizeof(((aios_adamw_tensor *)0)->master)", 8, sizeof(float*)),
+            ("offsetof(aios_adamw_tensor, m)", 24, (byte*)&item.m - (byte*)&item),
             ("sizeof(((aios_adamw_tensor *)0)->m)", 8, sizeof(float*)),
-            ("offsetof(aios_adamw_tensor, v)", 24, (byte*)&item.v - (byte*)&item),
+            ("offsetof(aios_adamw_tensor, v)", 32, (byte*)&item.v - (byte*)&item),
             ("sizeof(((aios_adamw_tensor *)0)->v)", 8, sizeof(float*)),
-            ("offsetof(aios_adamw_tensor, n)", 32, (byte*)&item.n - (byte*)&item),
+            ("offsetof(aios_adamw_tensor, n)", 40, (byte*)&item.n - (byte*)&item),
             ("sizeof(((aios_adamw_tensor *)0)->n)", 8, sizeof(long)),
-            ("offsetof(aios_adamw_tensor, weight_decay)", 40, (byte*)&item.weight_decay - (byte*)&item),
+            ("offsetof(aios_adamw_tensor, weight_decay)", 48, (byte*)&item.weight_decay - (byte*)&item),
             ("sizeof(((aios_adamw_tensor *)0)->weight_decay)", 8, sizeof(double)),
-            ("offsetof(aios_adamw_tensor, dtype)", 48, (byte*)&item.dtype - (byte*)&item),
+            ("offsetof(aios_adamw_tensor, dtype)", 56, (byte*)&item.dtype - (byte*)&item),
             ("sizeof(((aios_adamw_tensor *)0)->dtype)", 4, sizeof(aios_dtype)),
         ];
     }
@@ -172,18 +174,20 @@ internal static unsafe class KernelTableLayout
         aios_sgd_tensor item = default;
         return
         [
-            ("sizeof(aios_sgd_tensor)", 48, sizeof(aios_sgd_tensor)),
+            ("sizeof(aios_sgd_tensor)", 56, sizeof(aios_sgd_tensor)),
             ("offsetof(aios_sgd_tensor, param)", 0, (byte*)&item.param - (byte*)&item),
             ("sizeof(((aios_sgd_tensor *)0)->param)", 8, sizeof(void*)),
             ("offsetof(aios_sgd_tensor, grad)", 8, (byte*)&item.grad - (byte*)&item),
             ("sizeof(((aios_sgd_tensor *)0)->grad)", 8, sizeof(void*)),
-            ("offsetof(aios_sgd_tensor, velocity)", 16, (byte*)&item.velocity - (byte*)&item),
+            ("offsetof(aios_sgd_tensor, master)", 16, (byte*)&item.master - (byte*)&item),
+            ("sizeof(((aios_sgd_tensor *)0)->master)", 8, sizeof(float*)),
+            ("offsetof(aios_sgd_tensor, velocity)", 24, (byte*)&item.velocity - (byte*)&item),
             ("sizeof(((aios_sgd_tensor *)0)->velocity)", 8, sizeof(float*)),
-            ("offsetof(aios_sgd_tensor, n)", 24, (byte*)&item.n - (byte*)&item),
+            ("offsetof(aios_sgd_tensor, n)", 32, (byte*)&item.n - (byte*)&item),
             ("sizeof(((aios_sgd_tensor *)0)->n)", 8, sizeof(long)),
-            ("offsetof(aios_sgd_tensor, weight_decay)", 32, (byte*)&item.weight_decay - (byte*)&item),
+            ("offsetof(aios_sgd_tensor, weight_decay)", 40, (byte*)&item.weight_decay - (byte*)&item),
             ("sizeof(((aios_sgd_tensor *)0)->weight_decay)", 8, sizeof(double)),
-            ("offsetof(aios_sgd_tensor, dtype)", 40, (byte*)&item.dtype - (byte*)&item),
+            ("offsetof(aios_sgd_tensor, dtype)", 48, (byte*)&item.dtype - (byte*)&item),
             ("sizeof(((aios_sgd_tensor *)0)->dtype)", 4, sizeof(aios_dtype)),
         ];
     }
