@@ -3,7 +3,8 @@
 //
 // Scatter gives each task outputs that no other task touches (a block of columns, or the ids of one residue class
 // when rows are short), and every task walks j upward: the order of additions is that of the formula on any number
-// of threads. An id outside 0 .. axis - 1 fails the stream, names its position, and its row is left alone.
+// of threads. A bf16 row is summed in binary32 and rounded once: rounding each sum would lose the small additions to a
+// row that is met often. An id outside 0 .. axis - 1 fails the stream, names its position, and its row is left alone.
 #include "loops.h"
 
 namespace aios::AIOS_ISA {
@@ -42,6 +43,45 @@ template <class T> struct Gather {
   }
 };
 
+/// Ids whose lists fit a worker's scratch memory.
+constexpr int64_t kPiece = int64_t{1} << 17;
+static_assert(2 * kPiece * sizeof(int32_t) <= kScratchBytes);
+
+/// Where each id is found again: lists by a hash of the id, in ascending order.
+class Places {
+public:
+  Places(void *scratch, const int32_t *ids, int64_t count)
+      : ids_(ids), head_(static_cast<int32_t *>(scratch)), next_(head_ + kPiece) {
+    while ((int64_t{1} << bits_) < count)
+      bits_++;
+    memset(head_, 0xff, sizeof(int32_t) << bits_);
+    for (int64_t j = count - 1; j >= 0; j--) {
+      int32_t &head = head_[hash(ids[j])];
+      next_[j] = head;
+      head = static_cast<int32_t>(j);
+    }
+  }
+
+  /// True when no earlier place has the id of place j.
+  bool is_first(int64_t j) const { return find(head_[hash(ids_[j])], ids_[j]) == j; }
+
+  /// The next place with the id of place j, or -1.
+  int32_t after(int32_t j) const { return find(next_[j], ids_[j]); }
+
+private:
+  int64_t hash(int32_t id) const { return static_cast<uint32_t>(id) * 0x9e3779b1u >> (32 - bits_); }
+
+  int32_t find(int32_t j, int32_t id) const {
+    while (j >= 0 && ids_[j] != id)
+      j = next_[j];
+    return j;
+  }
+
+  const int32_t *ids_;
+  int32_t *head_, *next_;
+  int bits_ = 1;
+};
+
 template <class T> struct ScatterAdd {
   T *out;
   const T *a;
@@ -61,6 +101,13 @@ template <class T> struct ScatterAdd {
     const int64_t width = ceil_div(ceil_div(inner, blocks), kColumns) * kColumns;
     const int64_t columns = max64(1, ceil_div(inner, width));
     const int64_t classes = ceil_div(per_outer, columns);
+    if constexpr (sizeof(T) < sizeof(float)) {
+      team.parallel_for(outer * columns * classes, [=, this, &team](int64_t task, int worker) {
+        sum_block(team.scratch(worker), task / (columns * classes), task / classes % columns * width, width,
+                  task % classes, classes);
+      });
+      return;
+    }
     const int64_t weight = ceil_div(count * width, classes);
     parallel_ranges(team, outer * columns * classes, weight, 1, [=, this](int64_t first, int64_t last) {
       for (int64_t task = first; task < last; task++)
@@ -82,6 +129,28 @@ template <class T> struct ScatterAdd {
       else
         for_vectors(n,
                     [&](int64_t i, auto lanes) { store(to + i, load(to + i, lanes) + load(from + i, lanes), lanes); });
+    }
+  }
+
+  /// The same with the additions to a row together, rounded once for each piece of ids.
+  void sum_block(void *scratch, int64_t o, int64_t begin, int64_t width, int64_t residue, int64_t classes) const {
+    const int64_t n = min64(inner - begin, width);
+    for (int64_t piece = 0; piece < count; piece += kPiece) {
+      const int64_t length = min64(kPiece, count - piece);
+      const Places places(scratch, ids + piece, length);
+      const T *from = a + (o * count + piece) * inner + begin;
+      for (int64_t j = 0; j < length; j++) {
+        const int32_t id = ids[piece + j];
+        if (id % static_cast<int32_t>(classes) != residue || !places.is_first(j))
+          continue;
+        T *to = out + (o * axis + id) * inner + begin;
+        for_vectors(n, [&](int64_t i, auto lanes) {
+          VF sum = load(to + i, lanes);
+          for (int32_t k = static_cast<int32_t>(j); k >= 0; k = places.after(k))
+            sum = sum + load(from + k * inner + i, lanes);
+          store(to + i, sum, lanes);
+        });
+      }
     }
   }
 };

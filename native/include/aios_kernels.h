@@ -159,6 +159,7 @@ AIOS_API aios_status aios_gather(aios_stream stream, void *out, const void *a, c
 /**
  * out[o][ids[j]][i] += a[o][j][i] for j = 0, 1, ... count - 1 in that order: the gradient of `aios_gather`.
  * out is [outer][axis][inner], a [outer][count][inner]. An id out of range is an execution error, as in gather.
+ * A bf16 element is summed in binary32 and rounded once for every 131,072 ids.
  */
 AIOS_API aios_status aios_scatter_add(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer,
                                       int64_t axis, int64_t inner, int64_t count, aios_dtype dtype);

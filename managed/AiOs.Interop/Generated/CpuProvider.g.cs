@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "7b018238c9f0a007e0096615b7d82a80ca88d437d8f9c3b01e1bb43da65cb724";
+    public const string HeaderHash = "7ee67cefb436edfda376156dc3b2c0775a14e0db179a47b497c165b758fe76e5";
 }

@@ -120,6 +120,7 @@ public sealed unsafe class KernelTable
     /// <summary>
     /// out[o][ids[j]][i] += a[o][j][i] for j = 0, 1, ... count - 1 in that order: the gradient of <c>aios_gather</c>.
     /// out is [outer][axis][inner], a [outer][count][inner]. An id out of range is an execution error, as in gather.
+    /// A bf16 element is summed in binary32 and rounded once for every 131,072 ids.
     /// </summary>
     /// <remarks><c>aios_status aios_scatter_add(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer, int64_t axis, int64_t inner, int64_t count, aios_dtype dtype)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, int*, long, long, long, long, aios_dtype, aios_status> aios_scatter_add;

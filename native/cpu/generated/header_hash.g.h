@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "7b018238c9f0a007e0096615b7d82a80ca88d437d8f9c3b01e1bb43da65cb724"
+#define AIOS_HEADER_HASH "7ee67cefb436edfda376156dc3b2c0775a14e0db179a47b497c165b758fe76e5"
