@@ -22,6 +22,23 @@ public readonly record struct BFloat16(ushort Bits)
             : new BFloat16((ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16));
     }
 
+    /// <summary>Rounds each value to nearest even; a NaN stays one.</summary>
+    /// <param name="values">The values.</param>
+    /// <param name="destination">As many elements as <paramref name="values"/>, or more.</param>
+    /// <exception cref="ArgumentException">The destination is too short.</exception>
+    public static void FromSingles(ReadOnlySpan<float> values, Span<BFloat16> destination)
+    {
+        if (destination.Length < values.Length)
+        {
+            throw new ArgumentException($"{values.Length} values do not fit {destination.Length} elements", nameof(destination));
+        }
+
+        for (int i = 0; i < values.Length; i++)
+        {
+            destination[i] = FromSingle(values[i]);
+        }
+    }
+
     /// <summary>Converts exactly.</summary>
     public float ToSingle() => BitConverter.UInt32BitsToSingle((uint)Bits << 16);
 }

@@ -54,7 +54,7 @@ public sealed class Trainer : IDisposable
         try
         {
             Stream = Own(device.CreateStream());
-            Model = Own(new Gpt(Stream, options.Model, options.Seed));
+            Model = Own(new Gpt(Stream, options.Model, options.Seed, options.DType));
             _optimizer = Own(new AdamW(Model.Parameters, Stream, new AdamWOptions
             {
                 Beta1 = options.Beta1,
@@ -88,7 +88,11 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Takes the weights, and nothing else, from a safetensors file with the names of Hugging Face's GPT-2.</summary>
     /// <exception cref="InvalidFileException">The file is broken or holds a model of another shape.</exception>
-    public void LoadWeights(string path) => GptWeights.Load(Model, path, Stream);
+    public void LoadWeights(string path)
+    {
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        GptWeights.Load(Model, file, Stream, _optimizer.Masters);
+    }
 
     /// <summary>Goes to where a checkpoint was made: weights, optimizer and step.</summary>
     /// <param name="checkpoint">From <see cref="Checkpoint.Find"/>.</param>
@@ -101,6 +105,12 @@ public sealed class Trainer : IDisposable
         {
             throw new InvalidFileException(
                 checkpoint.Directory, "it is of a model of another shape", "resume with the shape it was made with");
+        }
+
+        if (state.Options.DType != Options.DType)
+        {
+            throw new InvalidFileException(
+                checkpoint.Directory, $"it is of a run in {state.Options.DType}, not in {Options.DType}", "resume with the type it was made with");
         }
 
         if (state.Data != _identity)
@@ -191,7 +201,7 @@ public sealed class Trainer : IDisposable
             writer.Add(
                 Checkpoint.OptimizerName,
                 s => SafetensorsWriter.Write(s, [.. _optimizer.State.Select(t => TensorItems.Of(t.Name, t.Value, Stream))]));
-            writer.Add(HuggingFaceConfig.Name, s => HuggingFaceConfig.Write(s, Options.Model));
+            writer.Add(HuggingFaceConfig.Name, s => HuggingFaceConfig.Write(s, Options.Model, Options.DType));
             _tokenizer?.Save(writer.Add);
             writer.Add(Checkpoint.TrainerName, s => JsonSerializer.Serialize(s, state, CheckpointJson.Default.TrainerState));
         });

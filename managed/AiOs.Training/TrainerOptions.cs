@@ -1,4 +1,5 @@
 using AiOs.Runtime;
+using AiOs.Tensors;
 using AiOs.Training.Data;
 using AiOs.Training.Modules;
 using AiOs.Training.Optimizers;
@@ -10,6 +11,12 @@ public sealed record TrainerOptions
 {
     /// <summary>The shape of the model.</summary>
     public required GptConfig Model { get; init; }
+
+    /// <summary>
+    /// Type of parameters, activations and gradients. With BF16 the optimizer updates binary32 masters of the parameters,
+    /// and sums that need it stay binary32; see docs/design/training.md.
+    /// </summary>
+    public DType DType { get; init; } = DType.F32;
 
     /// <summary>Steps of the whole run.</summary>
     public required long Steps { get; init; }
@@ -73,6 +80,7 @@ public sealed record TrainerOptions
     public void Validate()
     {
         Model.Validate();
+        Require(DType is DType.F32 or DType.BF16, $"--dtype {DType} cannot be trained in; use F32 or BF16");
         Require(Steps >= 0, $"--steps {Steps} makes no run; use 0 or more");
         Require(Batch >= 1, $"--batch {Batch} makes no step; use 1 or more");
         Require(

@@ -3,6 +3,8 @@ namespace AiOs.Cli.Options;
 /// <summary>Values of the options of <c>aios train</c> that were not given.</summary>
 internal static class TrainDefaults
 {
+    public const string DType = "f32";
+    public const string BFloat16 = "bf16";
     public const int Layers = 6;
     public const int Heads = 4;
     public const int Embd = 192;

@@ -20,6 +20,9 @@ internal sealed class TrainOptionSet
 
     private readonly Option<string?> _tokens = Text("--tokens", "FILE.bin", "Tokens to learn from instead of text: a flat file of little-endian uint16");
     private readonly Option<string?> _tokenizer = Text("--tokenizer", "DIR", "Directory with GPT-2's vocab.json and merges.txt for --data", "bytes");
+    private readonly Option<string?> _dtype = Word("--dtype", "Numbers of the model; with bf16 the optimizer keeps them in f32 besides",
+        [TrainDefaults.DType, TrainDefaults.BFloat16], TrainDefaults.DType);
+
     private readonly Option<long?> _layers = Whole("--layers", "Transformer blocks", 1, 1000, Show(TrainDefaults.Layers));
     private readonly Option<long?> _heads = Whole("--heads", "Attention heads per block; divides --embd", 1, 1024, Show(TrainDefaults.Heads));
     private readonly Option<long?> _embd = Whole("--embd", "Width of the model", 1, 65536, Show(TrainDefaults.Embd));
@@ -54,7 +57,7 @@ internal sealed class TrainOptionSet
     /// <summary>All of them, in the order of the help.</summary>
     public IEnumerable<Option> All =>
     [
-        _data, _tokens, _tokenizer, _layers, _heads, _embd, _block, _batch, _accumulate, _vocab, _steps, _learningRate, _weightDecay, _beta1, _beta2, _warmup,
+        _data, _tokens, _tokenizer, _dtype, _layers, _heads, _embd, _block, _batch, _accumulate, _vocab, _steps, _learningRate, _weightDecay, _beta1, _beta2, _warmup,
         _schedule, _gradClip, _dropout, _order, _seed, _init, _out, _saveEvery, _resume, _logJson, _backend, _threads, _json,
     ];
 
@@ -64,6 +67,7 @@ internal sealed class TrainOptionSet
         Data = result.GetValue(_data) ?? [],
         Tokens = result.GetValue(_tokens),
         Tokenizer = result.GetValue(_tokenizer),
+        DType = result.GetValue(_dtype),
         Layers = (int?)result.GetValue(_layers),
         Heads = (int?)result.GetValue(_heads),
         Embd = (int?)result.GetValue(_embd),

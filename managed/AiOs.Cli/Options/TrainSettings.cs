@@ -6,6 +6,7 @@ internal sealed record TrainSettings
     public IReadOnlyList<string> Data { get; init; } = [];
     public string? Tokens { get; init; }
     public string? Tokenizer { get; init; }
+    public string? DType { get; init; }
     public int? Layers { get; init; }
     public int? Heads { get; init; }
     public int? Embd { get; init; }

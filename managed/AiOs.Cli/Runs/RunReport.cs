@@ -31,6 +31,7 @@ internal static class RunReport
         Row("width", plan.Options.Model.Embd),
         Row("block", plan.Options.Model.Block),
         Row("vocabulary", plan.Options.Model.Vocab),
+        Row("numbers", Lower(plan.Options.DType)),
         Row("dropout", plan.Options.Model.Dropout),
         Row("initial weights", plan.Init ?? "random"),
         Row("data", plan.DataName),

@@ -3,6 +3,7 @@ using AiOs.Cli.Corpus;
 using AiOs.Cli.Options;
 using AiOs.Models.Tokenizers;
 using AiOs.Runtime;
+using AiOs.Tensors;
 using AiOs.Training;
 using AiOs.Training.Checkpoints;
 using AiOs.Training.Data;
@@ -57,6 +58,7 @@ internal static class TrainPlanner
                     Vocab = vocab,
                     Dropout = (float)(settings.Dropout ?? TrainDefaults.Dropout),
                 },
+                DType = ToDType(settings.DType ?? TrainDefaults.DType),
                 Steps = steps,
                 Batch = settings.Batch ?? TrainDefaults.Batch,
                 Accumulate = settings.Accumulate ?? TrainDefaults.Accumulate,
@@ -137,6 +139,7 @@ internal static class TrainPlanner
     private static void RefuseContradictions(TrainSettings given, TrainerOptions stored, string directory)
     {
         string what = $"the run in {directory}";
+        Same("--dtype", given.DType is null ? null : ToDType(given.DType), stored.DType, what);
         Same("--layers", given.Layers, stored.Model.Layers, what);
         Same("--heads", given.Heads, stored.Model.Heads, what);
         Same("--embd", given.Embd, stored.Model.Embd, what);
@@ -222,6 +225,8 @@ internal static class TrainPlanner
 
         return largest;
     }
+
+    private static DType ToDType(string word) => word == TrainDefaults.BFloat16 ? DType.BF16 : DType.F32;
 
     private static ScheduleKind ToSchedule(string word) => word switch
     {

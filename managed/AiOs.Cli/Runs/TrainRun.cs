@@ -2,6 +2,7 @@ using System.Diagnostics;
 using AiOs.Cli.Corpus;
 using AiOs.Cli.Reports;
 using AiOs.Runtime;
+using AiOs.Tensors;
 using AiOs.Training;
 using Spectre.Console;
 
@@ -52,7 +53,7 @@ internal static class TrainRun
 
     private static void Announce(TrainPlan plan, Trainer trainer, RunDirectory directory, IAnsiConsole console)
     {
-        console.WriteLine($"GPT of {Units.Count(trainer.Model.ParameterCount)} parameters on {Describe(trainer.Device)}");
+        console.WriteLine($"GPT of {Units.Count(trainer.Model.ParameterCount)} parameters in {(plan.Options.DType == DType.BF16 ? "bf16" : "f32")} on {Describe(trainer.Device)}");
         console.WriteLine($"{Units.Count(plan.Training.Length)} training tokens, {Units.Count(plan.Validation?.Length ?? 0)} for validation: {plan.DataName}");
         if (plan.Checkpoint is { } checkpoint)
         {

@@ -1,5 +1,6 @@
 using AiOs.Models.Formats;
 using AiOs.Runtime;
+using AiOs.Tensors;
 using AiOs.Training.Modules;
 using Stream = AiOs.Runtime.Stream;
 
@@ -88,7 +89,12 @@ public static class GptWeights
         return [.. model.Parameters.Select(p => TensorItems.Of(p.Name, p.Value, stream))];
     }
 
-    internal static void Load(Gpt model, SafetensorsFile file, Stream stream)
+    /// <summary>The type a model of the file's weights has: BF16 when they are, else F32.</summary>
+    internal static DType DTypeOf(SafetensorsFile file) =>
+        TryFind(file, Prefix + "wte.weight")?.Type == SafetensorsType.BF16 ? DType.BF16 : DType.F32;
+
+    /// <summary>Overwrites the weights and, where a parameter has a binary32 master, that.</summary>
+    internal static void Load(Gpt model, SafetensorsFile file, Stream stream, IReadOnlyList<Tensor>? masters = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         var known = new Dictionary<string, Parameter>(StringComparer.Ordinal);
@@ -115,9 +121,14 @@ public static class GptWeights
             }
         }
 
-        foreach ((SafetensorsEntry entry, Parameter parameter) in pairs)
+        for (int i = 0; i < pairs.Count; i++)
         {
+            (SafetensorsEntry entry, Parameter parameter) = pairs[i];
             TensorItems.Load(file, entry, parameter.Value, stream);
+            if (masters is not null && !masters[i].IsNull)
+            {
+                TensorItems.Load(file, entry, masters[i], stream);
+            }
         }
     }
 

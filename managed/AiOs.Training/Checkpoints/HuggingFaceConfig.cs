@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiOs.Models.Formats;
 using AiOs.Runtime;
+using AiOs.Tensors;
 using AiOs.Training.Modules;
 using Stream = System.IO.Stream;
 
@@ -60,7 +61,7 @@ internal sealed record HuggingFaceConfig
 
     public string? TorchDtype { get; init; }
 
-    public static void Write(Stream stream, GptConfig config) => JsonSerializer.Serialize(
+    public static void Write(Stream stream, GptConfig config, DType dtype = DType.F32) => JsonSerializer.Serialize(
         stream,
         new HuggingFaceConfig
         {
@@ -78,7 +79,7 @@ internal sealed record HuggingFaceConfig
             ResidualDropout = config.Dropout,
             AttentionDropout = 0,
             TieWordEmbeddings = true,
-            TorchDtype = "float32",
+            TorchDtype = dtype == DType.BF16 ? "bfloat16" : "float32",
         },
         CheckpointJson.Default.HuggingFaceConfig);
 

@@ -5,14 +5,14 @@ using Stream = AiOs.Runtime.Stream;
 
 namespace AiOs.Training.Checkpoints;
 
-/// <summary>Moves F32 tensors between a device and safetensors files, a piece at a time.</summary>
+/// <summary>Moves F32 and BF16 tensors between a device and safetensors files, a piece at a time.</summary>
 internal static class TensorItems
 {
     private const int PieceElements = 1 << 18;
 
     /// <summary>An item that reads a tensor's bytes from the device when it is written.</summary>
     public static SafetensorsItem Of(string name, Tensor value, Stream stream) => new(
-        name, SafetensorsType.F32, value.Shape.ToArray(),
+        name, value.DType == DType.BF16 ? SafetensorsType.BF16 : SafetensorsType.F32, value.Shape.ToArray(),
         (offset, destination) => stream.CopyToHost(destination, value.Pointer + (nint)offset));
 
     /// <summary>Refuses a tensor of another shape.</summary>
@@ -28,17 +28,27 @@ internal static class TensorItems
         }
     }
 
-    /// <summary>Overwrites a tensor with the values of a file.</summary>
+    /// <summary>Overwrites a tensor with the values of a file, rounded to its type.</summary>
     /// <exception cref="InvalidFileException">The shapes differ, or the type is not a float type.</exception>
     public static void Load(SafetensorsFile file, SafetensorsEntry entry, Tensor value, Stream stream)
     {
         CheckShape(file, entry, value);
         var piece = new float[Math.Min(PieceElements, entry.Length)];
+        BFloat16[] rounded = value.DType == DType.BF16 ? new BFloat16[piece.Length] : [];
         for (long at = 0; at < entry.Length; at += PieceElements)
         {
             Span<float> part = piece.AsSpan(0, (int)Math.Min(PieceElements, entry.Length - at));
             file.Read(entry, at, part);
-            stream.CopyFromHost<float>(value.Pointer + (nint)(at * sizeof(float)), part);
+            nint target = value.Pointer + (nint)(at * value.DType.Size());
+            if (value.DType == DType.BF16)
+            {
+                BFloat16.FromSingles(part, rounded);
+                stream.CopyFromHost<BFloat16>(target, rounded.AsSpan(0, part.Length));
+            }
+            else
+            {
+                stream.CopyFromHost<float>(target, part);
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ public sealed class Generator : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         (_model, _stream) = (model, stream);
-        _cache = new KeyValueCache(stream, model.Config);
+        _cache = new KeyValueCache(stream, model.Config, model.DType);
         _tape = new Tape(stream, recording: false);
         _logits = new float[model.Config.Vocab];
     }
@@ -97,7 +97,7 @@ public sealed class Generator : IDisposable
         bool training = _model.Training;
         _model.Training = false;
         using Tensor ids = Tensor.From<int>(_stream, tokens.ToArray(), 1, tokens.Count);
-        _model.Forward(_tape, ids, _cache).CopyTo<float>(_logits, _stream);
+        Ops.Cast(_tape, _model.Forward(_tape, ids, _cache), DType.F32).CopyTo<float>(_logits, _stream);
         _tape.Reset();
         _model.Training = training;
     }

@@ -13,7 +13,7 @@ public sealed class LoadedModel : IDisposable
     private LoadedModel(Gpt model, ITokenizer? tokenizer, string weights) =>
         (Model, Tokenizer, WeightsPath) = (model, tokenizer, weights);
 
-    /// <summary>The model, not training.</summary>
+    /// <summary>The model, not training; BF16 when its weights are stored so, else F32.</summary>
     public Gpt Model { get; }
 
     /// <summary>The tokenizer beside the weights; null when there is none.</summary>
@@ -39,7 +39,7 @@ public sealed class LoadedModel : IDisposable
         using SafetensorsFile file = SafetensorsFile.Open(weights);
         GptConfig shape = GptWeights.ConfigOf(file, heads);
         ITokenizer? tokenizer = TokenizerFiles.TryLoad(directory);
-        var model = new Gpt(stream, shape, 0);
+        var model = new Gpt(stream, shape, 0, GptWeights.DTypeOf(file));
         try
         {
             GptWeights.Load(model, file, stream);

@@ -19,13 +19,18 @@ public sealed class Gpt : Module
     /// <param name="stream">The stream that uses the parameters; its device holds them.</param>
     /// <param name="config">The shape.</param>
     /// <param name="seed">The initial values depend on the seed and the shape only.</param>
+    /// <param name="dtype">
+    /// F32 or BF16: the type of parameters, activations and gradients. The BF16 model starts from the values of the F32 one,
+    /// rounded.
+    /// </param>
     /// <exception cref="AiOs.Runtime.AiOsException">The shape is impossible.</exception>
-    public Gpt(Stream stream, GptConfig config, ulong seed)
+    /// <exception cref="ArgumentOutOfRangeException">The dtype is neither.</exception>
+    public Gpt(Stream stream, GptConfig config, ulong seed, DType dtype = DType.F32)
     {
         ArgumentNullException.ThrowIfNull(config);
         config.Validate();
-        Config = config;
-        var init = new Initializer(stream, seed);
+        (Config, DType) = (config, dtype);
+        var init = new Initializer(stream, seed, dtype);
         _tokens = Register("transformer.wte", new Embedding(init, config.Vocab, config.Embd));
         _positions = Register("transformer.wpe", new Embedding(init, config.Block, config.Embd));
         _dropout = Register("transformer.drop", new Dropout(config.Dropout));
@@ -40,6 +45,9 @@ public sealed class Gpt : Module
 
     /// <summary>The shape.</summary>
     public GptConfig Config { get; }
+
+    /// <summary>Type of parameters, activations and gradients.</summary>
+    public DType DType { get; }
 
     /// <summary>Scores of every next token: logits [batch, length, vocab] from ids I32 [batch, length].</summary>
     /// <exception cref="ArgumentException">The sequence is longer than the model's positions.</exception>

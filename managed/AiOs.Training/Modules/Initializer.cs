@@ -19,23 +19,31 @@ public sealed class Initializer
 
     private readonly Stream _stream;
     private readonly ulong _seed;
+    private readonly DType _dtype;
     private ulong _tensors;
 
     /// <summary>Makes a source of initial values.</summary>
     /// <param name="stream">The stream that uses the tensors; its device holds them.</param>
     /// <param name="seed">Decides all random values.</param>
-    public Initializer(Stream stream, ulong seed)
+    /// <param name="dtype">F32, or BF16 for the same values rounded.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The dtype is neither.</exception>
+    public Initializer(Stream stream, ulong seed, DType dtype = DType.F32)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        (_stream, _seed) = (stream, seed ^ KeyOfInitialValues);
+        if (dtype is not (DType.F32 or DType.BF16))
+        {
+            throw new ArgumentOutOfRangeException(nameof(dtype), $"parameters are F32 or BF16, not {dtype}");
+        }
+
+        (_stream, _seed, _dtype) = (stream, seed ^ KeyOfInitialValues, dtype);
     }
 
-    /// <summary>An F32 tensor of normal values with mean 0.</summary>
+    /// <summary>A tensor of normal values with mean 0.</summary>
     /// <param name="deviation">Standard deviation.</param>
     /// <param name="shape">Extents.</param>
     public Tensor Normal(double deviation, params ReadOnlySpan<long> shape)
     {
-        Tensor tensor = Tensor.Empty(_stream, DType.F32, shape);
+        Tensor tensor = Tensor.Empty(_stream, _dtype, shape);
         var values = new float[tensor.Length];
         ulong firstPiece = _tensors++ << 32;
         Parallel.For(0, (values.Length + PieceElements - 1) / PieceElements, piece =>
@@ -43,16 +51,24 @@ public sealed class Initializer
             int start = piece * PieceElements, length = Math.Min(PieceElements, values.Length - start);
             Philox.FillNormal(values.AsSpan(start, length), _seed, firstPiece + (ulong)piece, 0, (float)deviation);
         });
-        tensor.CopyFrom<float>(values, _stream);
+        if (_dtype == DType.F32)
+        {
+            tensor.CopyFrom<float>(values, _stream);
+            return tensor;
+        }
+
+        var rounded = new BFloat16[values.Length];
+        BFloat16.FromSingles(values, rounded);
+        tensor.CopyFrom<BFloat16>(rounded, _stream);
         return tensor;
     }
 
-    /// <summary>An F32 tensor of one value.</summary>
+    /// <summary>A tensor of one value.</summary>
     /// <param name="value">The value.</param>
     /// <param name="shape">Extents.</param>
     public Tensor Constant(float value, params ReadOnlySpan<long> shape)
     {
         _tensors++;
-        return Tensor.Full(_stream, DType.F32, value, shape);
+        return Tensor.Full(_stream, _dtype, value, shape);
     }
 }

@@ -1,3 +1,4 @@
+using AiOs.Tensors;
 using Stream = AiOs.Runtime.Stream;
 
 namespace AiOs.Training.Modules;
@@ -9,11 +10,14 @@ namespace AiOs.Training.Modules;
 public sealed class KeyValueCache : IDisposable
 {
     /// <summary>Makes an empty cache with room for all positions of a model.</summary>
-    public KeyValueCache(Stream stream, GptConfig config)
+    /// <param name="stream">The stream of the model.</param>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="dtype">The model's type.</param>
+    public KeyValueCache(Stream stream, GptConfig config, DType dtype = DType.F32)
     {
         ArgumentNullException.ThrowIfNull(config);
         Capacity = config.Block;
-        Layers = [.. Enumerable.Range(0, config.Layers).Select(_ => new KeyValueLayer(this, stream, config))];
+        Layers = [.. Enumerable.Range(0, config.Layers).Select(_ => new KeyValueLayer(this, stream, config, dtype))];
     }
 
     /// <summary>Positions there is room for.</summary>

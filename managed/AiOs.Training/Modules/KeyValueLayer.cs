@@ -11,11 +11,11 @@ public sealed class KeyValueLayer : IDisposable
     private readonly Tensor _keys;
     private readonly Tensor _values;
 
-    internal KeyValueLayer(KeyValueCache cache, Stream stream, GptConfig config)
+    internal KeyValueLayer(KeyValueCache cache, Stream stream, GptConfig config, DType dtype)
     {
         _cache = cache;
-        _keys = Tensor.Zeros(stream, DType.F32, 1, config.Heads, config.Block, config.Embd / config.Heads);
-        _values = Tensor.Zeros(stream, DType.F32, 1, config.Heads, config.Block, config.Embd / config.Heads);
+        _keys = Tensor.Zeros(stream, dtype, 1, config.Heads, config.Block, config.Embd / config.Heads);
+        _values = Tensor.Zeros(stream, dtype, 1, config.Heads, config.Block, config.Embd / config.Heads);
     }
 
     /// <summary>Frees the memory.</summary>
@@ -45,7 +45,7 @@ public sealed class KeyValueLayer : IDisposable
 
     private unsafe void Append(Tape tape, Tensor store, Tensor part)
     {
-        var desc = new aios_elementwise_desc { rank = part.Rank, dtype = aios_dtype.F32 };
+        var desc = new aios_elementwise_desc { rank = part.Rank, dtype = (aios_dtype)store.DType };
         for (int d = 0; d < part.Rank; d++)
         {
             desc.shape[d] = part.Shape[d];
@@ -53,7 +53,7 @@ public sealed class KeyValueLayer : IDisposable
             desc.out_stride[d] = store.Strides[d];
         }
 
-        nint target = store.Pointer + (nint)(_cache.Length * store.Strides[2] * sizeof(float));
+        nint target = store.Pointer + (nint)(_cache.Length * store.Strides[2] * store.DType.Size());
         Stream stream = tape.Stream;
         stream.Check(
             stream.Device.Kernels.aios_unary(stream.Handle, (void*)target, (void*)part.Pointer, aios_unary_op.Copy, &desc),

@@ -86,6 +86,7 @@ public sealed unsafe class AdamW : Optimizer
         {
             param = (void*)parameter.Value.Pointer,
             grad = (void*)gradient,
+            master = MasterOf(index),
             m = (float*)_first[index].Pointer,
             v = (float*)_second[index].Pointer,
             n = parameter.Value.Length,

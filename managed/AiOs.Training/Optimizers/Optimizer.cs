@@ -1,3 +1,4 @@
+using AiOs.Interop;
 using AiOs.Tensors;
 using AiOs.Training.Modules;
 using Stream = AiOs.Runtime.Stream;
@@ -17,10 +18,18 @@ public abstract class Optimizer : IDisposable
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(stream);
         (Parameters, Stream) = (parameters, stream);
+        Masters = [.. parameters.Select(AddMaster)];
     }
 
     /// <summary>What it changes.</summary>
     public IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>
+    /// For each parameter its binary32 master, a part of the state: the optimizer updates it and gives the parameter the
+    /// result rounded, so that updates smaller than the parameter's precision add up. Null for an F32 parameter, which is
+    /// its own. A master starts as the parameter's value.
+    /// </summary>
+    public IReadOnlyList<Tensor> Masters { get; }
 
     /// <summary>Steps done; a resumed optimizer is told how many.</summary>
     public long Steps { get; set; }
@@ -71,6 +80,26 @@ public abstract class Optimizer : IDisposable
 
     /// <summary>Enqueues step number <paramref name="step"/>, counted from 1.</summary>
     private protected abstract void Launch(double learningRate, nint scale, long step);
+
+    /// <summary>Address of the master of a parameter; null when it has none.</summary>
+    private protected unsafe float* MasterOf(int index) => Masters[index].IsNull ? null : (float*)Masters[index].Pointer;
+
+    private unsafe Tensor AddMaster(Parameter parameter)
+    {
+        Tensor value = parameter.Value;
+        if (value.DType == DType.F32)
+        {
+            return default;
+        }
+
+        Tensor master = Tensor.Empty(Stream, DType.F32, value.Shape);
+        _state.Add(($"master.{parameter.Name}", master));
+        Stream.Check(
+            Stream.Device.Kernels.aios_cast(
+                Stream.Handle, (void*)master.Pointer, (void*)value.Pointer, value.Length, aios_dtype.F32, (aios_dtype)value.DType),
+            nameof(KernelTable.aios_cast));
+        return master;
+    }
 
     /// <summary>One zeroed F32 tensor per parameter, a part of the state.</summary>
     private protected Tensor[] AddState(string prefix)

@@ -66,6 +66,7 @@ public sealed unsafe class Sgd : Optimizer
         {
             param = (void*)parameter.Value.Pointer,
             grad = (void*)gradient,
+            master = MasterOf(index),
             velocity = _velocity.Length == 0 ? null : (float*)_velocity[index].Pointer,
             n = parameter.Value.Length,
             weight_decay = parameter.Decay ? _options.WeightDecay : 0,

@@ -26,12 +26,14 @@ public sealed class InterruptionTests
         Assert.Equal(done + 3, Lines(directory.File("log.jsonl")));
     }
 
-    [Fact]
-    public void Killed_and_resumed_gives_the_curve_of_a_run_that_was_never_interrupted()
+    [Theory]
+    [InlineData("f32")]
+    [InlineData("bf16")]
+    public void Killed_and_resumed_gives_the_curve_of_a_run_that_was_never_interrupted(string dtype)
     {
         using TemporaryDirectory directory = new();
         const int steps = 400;
-        string[] arguments = [.. Tiny.Model, "--steps", $"{steps}", "--save-every", "20", "--dropout", "0.1"];
+        string[] arguments = [.. Tiny.Model, "--steps", $"{steps}", "--save-every", "20", "--dropout", "0.1", "--dtype", dtype];
         CliProcess.Run(directory.Path, [.. arguments, "--out", "whole", "--log-json", "whole.jsonl"]).Succeeded();
         using (CliProcess process = CliProcess.Start(directory.Path, [.. arguments, "--out", "cut", "--log-json", "cut.jsonl"]))
         {
@@ -55,6 +57,7 @@ public sealed class InterruptionTests
 
         CliProcess.Run(directory.Path, "train", "--resume", "out", "--embd", "32").FailedWith(2, "--embd 32", "out", "16");
         CliProcess.Run(directory.Path, "train", "--resume", "out", "--lr", "0.5").FailedWith(2, "--lr 0.5", "0.001");
+        CliProcess.Run(directory.Path, "train", "--resume", "out", "--dtype", "bf16").FailedWith(2, "--dtype bf16", "f32");
         CliProcess.Run(directory.Path, "train", "--resume", "out", "--steps", "2").FailedWith(2, "--steps 2", "3");
         CliProcess.Run(directory.Path, "train", "--resume", "nowhere").FailedWith(1, "nowhere");
         CliProcess.Run(directory.Path, "train", "--resume", "out", "--embd", "16", "--steps", "4").Succeeded();

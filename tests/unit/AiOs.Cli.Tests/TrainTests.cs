@@ -120,6 +120,19 @@ public sealed class TrainTests(TrainedModel trained) : IClassFixture<TrainedMode
     }
 
     [Fact]
+    public void A_model_in_bf16_learns_and_generates()
+    {
+        using TemporaryDirectory directory = new();
+        CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "25", "--dtype", "bf16", "--log-json", "log.jsonl"]).Succeeded();
+        double[] got = [.. File.ReadLines(directory.File("log.jsonl")).Select(line => Field(line, "loss"))];
+        double[] expected = [.. File.ReadLines(trained.Log).Select(line => Field(line, "loss"))];
+
+        Assert.All(got.Zip(expected), pair => Assert.InRange(pair.First / pair.Second, 0.98, 1.02));
+        Assert.NotEqual(expected, got);
+        Assert.StartsWith("The ", CliProcess.Run(directory.Path, "generate", "--model", "out", "--prompt", "The ", "--max-tokens", "8").Succeeded().Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_new_run_sets_the_checkpoints_of_the_earlier_one_aside()
     {
         using TemporaryDirectory directory = new();

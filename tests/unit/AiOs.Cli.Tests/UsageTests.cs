@@ -11,7 +11,7 @@ public sealed class UsageTests
     [InlineData("--help", "devices doctor train generate")]
     [InlineData("devices --help", "--json")]
     [InlineData("doctor --help", "--json")]
-    [InlineData("train --help", "--data --tokens --layers --heads --embd --block --batch --accumulate --vocab --steps --lr --weight-decay "
+    [InlineData("train --help", "--data --tokens --dtype --layers --heads --embd --block --batch --accumulate --vocab --steps --lr --weight-decay "
         + "--beta1 --beta2 --warmup --schedule --grad-clip --dropout --order --backend --seed --threads --init --out --save-every --resume --log-json --json default:")]
     [InlineData("generate --help", "--model --prompt --max-tokens --temperature --top-k --top-p --seed --json default:")]
     public void Help_names_every_option(string arguments, string words)
@@ -38,6 +38,7 @@ public sealed class UsageTests
     [InlineData("train --threads 0", "--threads 0")]
     [InlineData("train --vocab 65537", "--vocab 65537|65536")]
     [InlineData("train --schedule step", "--schedule step|cosine, linear, constant")]
+    [InlineData("train --dtype f16", "--dtype f16|f32, bf16")]
     [InlineData("train --order random", "--order random|shuffle, sequential")]
     [InlineData("train --seed -1", "--seed -1")]
     [InlineData("train --embd 100 --heads 3", "--embd 100|--heads 3")]

@@ -1,3 +1,4 @@
+using AiOs.Tensors;
 using AiOs.Training.Checkpoints;
 using AiOs.Training.Modules;
 
@@ -17,23 +18,27 @@ public sealed class DeterminismTests
         GradClip = 0.5,
     };
 
-    [Fact]
-    public void ThreadsDoNotChangeABit()
+    [Theory]
+    [InlineData(DType.F32)]
+    [InlineData(DType.BF16)]
+    public void ThreadsDoNotChangeABit(DType dtype)
     {
-        long[] one = Losses(Run, threads: 1), two = Losses(Run, threads: 2), three = Losses(Run, threads: 3);
+        TrainerOptions run = Run with { DType = dtype };
+        long[] one = Losses(run, threads: 1), two = Losses(run, threads: 2), three = Losses(run, threads: 3);
         Assert.Equal(one, two);
         Assert.Equal(one, three);
-        Assert.NotEqual(one, Losses(Run with { Seed = 6 }, threads: 2));
+        Assert.NotEqual(one, Losses(run with { Seed = 6 }, threads: 2));
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(5)]
-    [InlineData(9)]
-    public void AResumedRunIsTheUninterruptedOne(int stop)
+    [InlineData(1, DType.F32)]
+    [InlineData(5, DType.F32)]
+    [InlineData(9, DType.F32)]
+    [InlineData(5, DType.BF16)]
+    public void AResumedRunIsTheUninterruptedOne(int stop, DType dtype)
     {
         using var directory = new TemporaryDirectory();
-        TrainerOptions saving = Run with { OutDirectory = directory.Path };
+        TrainerOptions run = Run with { DType = dtype }, saving = run with { OutDirectory = directory.Path };
         using var cancel = new CancellationTokenSource();
         var first = new Recorder
         {
@@ -62,7 +67,7 @@ public sealed class DeterminismTests
             trainer.Resume(checkpoint);
             return trainer.Run(second);
         });
-        Assert.Equal(Losses(Run, threads: 2), Fixtures.LossBits(first.Steps.Concat(second.Steps)));
+        Assert.Equal(Losses(run, threads: 2), Fixtures.LossBits(first.Steps.Concat(second.Steps)));
     }
 
     [Fact]

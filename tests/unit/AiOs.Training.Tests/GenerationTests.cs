@@ -11,27 +11,29 @@ public sealed class GenerationTests
     /// <summary>Ways to read eight tokens in parts.</summary>
     private static readonly int[][] Splits = [[8], [3, 1, 4], [1, 1, 1, 1, 1, 1, 1, 1], [7, 1]];
 
-    [Fact]
-    public void TheCacheGivesTheScoresOfTheWholeSequence() => OnModel((model, stream) =>
+    [Theory]
+    [InlineData(DType.F32, 1e-4f)]
+    [InlineData(DType.BF16, 0.15f)]
+    public void TheCacheGivesTheScoresOfTheWholeSequence(DType dtype, float tolerance) => OnModel(dtype, (model, stream) =>
     {
         int[] tokens = [3, 1, 4, 1, 5, 9, 2, 6];
         using var tape = new Tape(stream, recording: false);
         using Tensor all = Tensor.From<int>(stream, tokens, 1, 8);
         var expected = new float[8 * 29];
-        model.Forward(tape, all).CopyTo<float>(expected, stream);
+        Ops.Cast(tape, model.Forward(tape, all), DType.F32).CopyTo<float>(expected, stream);
         foreach (int[] parts in Splits)
         {
-            using var cache = new KeyValueCache(stream, model.Config);
+            using var cache = new KeyValueCache(stream, model.Config, dtype);
             int at = 0;
             foreach (int part in parts)
             {
                 using Tensor ids = Tensor.From<int>(stream, tokens.AsSpan(at, part), 1, part);
                 at += part;
                 var got = new float[29];
-                model.Forward(tape, ids, cache).CopyTo<float>(got, stream);
+                Ops.Cast(tape, model.Forward(tape, ids, cache), DType.F32).CopyTo<float>(got, stream);
                 tape.Reset();
                 Assert.Equal(at, cache.Length);
-                Assert.All(got, (g, i) => Assert.Equal(expected[((at - 1) * 29) + i], g, 1e-4f));
+                Assert.All(got, (g, i) => Assert.Equal(expected[((at - 1) * 29) + i], g, tolerance));
             }
         }
     });
@@ -108,17 +110,21 @@ public sealed class GenerationTests
         Assert.Throws<AiOsException>(() => sampler.Sample(logits, 0));
     }
 
-    private static void OnModel(Action<Gpt, Stream> body) => Fixtures.OnDevice(device =>
+    private static void OnModel(Action<Gpt, Stream> body) => OnModel(DType.F32, body);
+
+    private static void OnModel(DType dtype, Action<Gpt, Stream> body) => Fixtures.OnDevice(device =>
     {
         using Stream stream = device.CreateStream();
-        using var model = new Gpt(stream, Fixtures.TinyModel, 1);
+        using var model = new Gpt(stream, Fixtures.TinyModel, 1, dtype);
 
         // Weights large enough for scores that differ from position to position.
         foreach (Parameter parameter in model.Parameters.Where(p => p.Decay))
         {
             var values = new float[parameter.Value.Length];
             Philox.FillNormal(values, 2, (ulong)parameter.Name.Length, 0, 0.4f);
-            parameter.Value.CopyFrom<float>(values, stream);
+            using var tape = new Tape(stream, recording: false);
+            using Tensor drawn = Tensor.From<float>(stream, values, parameter.Value.Shape);
+            stream.Copy(parameter.Value.Pointer, Ops.Cast(tape, drawn, dtype).Pointer, parameter.Value.Length * dtype.Size());
         }
 
         body(model, stream);
