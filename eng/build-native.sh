@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Configures (once) and builds one CMake preset: build-native.sh release|debug|asan|tsan [target]. The target `libraries`
+# Configures (once) and builds one CMake preset: build-native.sh release|debug|asan|tsan|aarch64 [target]. The target `libraries`
 # is what the managed build needs; without one the native tests are built too.
 # Prints nothing when all is well; names what is missing, and how to install it, before anything else fails.
 set -euo pipefail
-preset=${1:?usage: build-native.sh release|debug|asan|tsan [target]} target=${2:-all}
+preset=${1:?usage: build-native.sh release|debug|asan|tsan|aarch64 [target]} target=${2:-all}
 cd "$(dirname "$0")/.."
 
 need() { # command, Debian package

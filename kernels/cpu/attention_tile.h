@@ -60,8 +60,8 @@ template <int Rows, int Vectors, bool Accumulate> static void block_columns(cons
 
 /// c[i][j] (+)= sum over k of a[i * row_step + k * k_step] * b[k * b_pitch + j], in the order of k.
 template <bool Accumulate> static void multiply_blocks(const BlockProduct &p) {
-  constexpr int kVectors = W == 16 ? 4 : 2;
-  constexpr int kAccumulators = W == 16 ? 24 : W == 8 ? 12 : 8;
+  constexpr int kVectors = kRegisters == 32 ? 4 : 2;
+  constexpr int kAccumulators = kRegisters == 32 ? 24 : W == 8 ? 12 : 8;
   int col = 0;
   for (; col + kVectors * W <= p.cols; col += kVectors * W)
     block_columns<kAccumulators / kVectors, kVectors, Accumulate>(p, col);

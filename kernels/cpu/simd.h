@@ -4,9 +4,10 @@
 //                and a C cast between them reinterprets bits
 //   VM           one truth value per lane
 //   VD           W lanes of double, only for accumulating sums
+//   kRegisters   how many vectors the processor has registers for
 //   Full, Tail   how many lanes of a load or store are real; the other lanes are read as 0 and not written
 //
-// The three headers included below give the same functions for their instruction set. Kernels are written once in
+// The headers included below give the same functions for their instruction set. Kernels are written once in
 // these words; a loop over n elements is `for_vectors(n, [&](int64_t i, auto lanes) { ... load(p + i, lanes) ... })`,
 // and the last, partial vector runs the same arithmetic, so a result does not depend on where its element lies.
 //
@@ -75,6 +76,8 @@ AIOS_INLINE void store_one(bf16 *p, float x) {
 #include "simd_avx512.h"
 #elif defined(__AVX2__)
 #include "simd_avx2.h"
+#elif defined(AIOS_ISA_NEON)
+#include "simd_neon.h"
 #else
 #include "simd_portable.h"
 #endif

@@ -25,14 +25,15 @@ template <class T> struct Parameters {
   std::vector<aios_adamw_tensor> adamw() {
     std::vector<aios_adamw_tensor> t;
     for (size_t i = 0; i < kSizes.size(); i++)
-      t.push_back({param[i].data(), grad[i].data(), m[i].data(), v[i].data(), kSizes[i], decay(i), Type<T>::dtype});
+      t.push_back(
+          {param[i].data(), grad[i].data(), nullptr, m[i].data(), v[i].data(), kSizes[i], decay(i), Type<T>::dtype});
     return t;
   }
   std::vector<aios_sgd_tensor> sgd() {
     std::vector<aios_sgd_tensor> t;
     for (size_t i = 0; i < kSizes.size(); i++)
-      t.push_back(
-          {param[i].data(), grad[i].data(), i % 3 ? m[i].data() : nullptr, kSizes[i], decay(i), Type<T>::dtype});
+      t.push_back({param[i].data(), grad[i].data(), nullptr, i % 3 ? m[i].data() : nullptr, kSizes[i], decay(i),
+                   Type<T>::dtype});
     return t;
   }
 };
@@ -120,7 +121,7 @@ TEST(OptimizerArguments, AreChecked) {
   expect_refused(aios_global_norm(s, nullptr, nullptr, nullptr, 0, 1, 1, 1.0), AIOS_STATUS_INVALID_ARGUMENT,
                  "workspace needs 8 bytes");
   float x[4] = {};
-  const aios_sgd_tensor half = {x, x, nullptr, 4, 0.0, AIOS_DTYPE_F16};
+  const aios_sgd_tensor half = {x, x, nullptr, nullptr, 4, 0.0, AIOS_DTYPE_F16};
   ASSERT_EQ(aios_sgd(s, &half, nullptr, 1, 1, 0.1, 0.0), AIOS_STATUS_OK);
   EXPECT_EQ(aios_cpu_stream_synchronize(s), AIOS_STATUS_UNIMPLEMENTED);
 }

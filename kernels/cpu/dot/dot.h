@@ -43,6 +43,9 @@ AIOS_INLINE VI dot_i16(VI sum, VU a, VU b) {
   return sum + (VI)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #elif defined(__SSE2__)
   return sum + (VI)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#elif defined(AIOS_ISA_NEON)
+  const int16x8_t x = (int16x8_t)a, y = (int16x8_t)b;
+  return sum + (VI)vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
 #else
   sum += (VI)(((VI)(a << 16) >> 16) * ((VI)(b << 16) >> 16));
   return sum + ((VI)a >> 16) * ((VI)b >> 16);
@@ -61,6 +64,8 @@ AIOS_INLINE VU odd_signed(VU x) {
   return (VU)_mm512_srai_epi16((__m512i)x, 8);
 #elif defined(__AVX2__)
   return (VU)_mm256_srai_epi16((__m256i)x, 8);
+#elif defined(AIOS_ISA_NEON)
+  return (VU)vshrq_n_s16((int16x8_t)x, 8);
 #else
   return ((VU)((VI)x >> 8) & 0xffff0000u) | ((VU)((VI)(x << 16) >> 24) & 0xffffu);
 #endif

@@ -16,7 +16,7 @@ AIOS_INLINE int64_t small_rows(int64_t m) {
 
 /// Vectors of a tile with so many rows, within the registers of any instruction set.
 constexpr int small_vectors(int rows) {
-  const int accumulators = W == 16 ? 24 : 8;
+  const int accumulators = kRegisters == 32 ? 24 : 8;
   const int vectors = accumulators / rows;
   return vectors > 8 ? 8 : vectors < 1 ? 1 : vectors;
 }
@@ -76,7 +76,7 @@ AIOS_INLINE void dot_tile(float *sums, const float *a, const In *b, int64_t ldb,
 template <int Rows, class In, class Out>
 static void small_dots(const float *a, const In *b, int64_t ldb, int64_t depth, const Finish<Out> &finish, int64_t m,
                        int64_t n, int64_t cols) {
-  constexpr int kCols = Rows == 8 ? (W == 16 ? 2 : 1) : small_vectors(Rows) > 4 ? 4 : small_vectors(Rows);
+  constexpr int kCols = Rows == 8 ? (kRegisters == 32 ? 2 : 1) : small_vectors(Rows) > 4 ? 4 : small_vectors(Rows);
   float sums[Rows * kCols];
   int64_t j = 0;
   for (; j + kCols <= cols; j += kCols) {

@@ -8,9 +8,9 @@
 namespace aios::AIOS_ISA {
 
 /// Rows and vectors of a tile. The accumulators, one row of B and one broadcast of A fill the registers: 24 + 3 + 1 of
-/// 32 with AVX-512, 12 + 3 + 1 of 16 with AVX2; without FMA the product needs a register too.
-constexpr int kTileRows = W == 16 ? 8 : 4;
-constexpr int kTileVectors = W == 4 ? 2 : 3;
+/// 32 with AVX-512 and NEON, 12 + 3 + 1 of 16 with AVX2; without FMA the product needs a register too.
+constexpr int kTileRows = kRegisters == 32 ? 8 : 4;
+constexpr int kTileVectors = W == 4 && kRegisters == 16 ? 2 : 3;
 constexpr int kTileCols = kTileVectors * W;
 constexpr int kTileSize = kTileRows * kTileCols;
 
