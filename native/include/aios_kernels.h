@@ -209,6 +209,59 @@ AIOS_API aios_status aios_gemm(aios_stream stream, void *c, void *aux, const voi
                                const void *residual, void *workspace, int64_t workspace_bytes,
                                const aios_gemm_desc *desc);
 
+/* ---------------------------------------------------------------- quantised matrices */
+
+/**
+ * A matrix [rows][cols] of quantised weights W. Row r starts `aios_quantized_row_bytes(format, cols)` bytes after row
+ * r - 1. What W[r][c] is in terms of its code q:
+ *   AIOS_DTYPE_Q8_0 .. AIOS_DTYPE_IQ4_NL   as the constant says; a last block that is not full is stored whole
+ *   AIOS_DTYPE_I8                          scales[r] q
+ *   AIOS_DTYPE_F8E4M3, AIOS_DTYPE_F8E5M2   scales[r] q, q a float
+ *   AIOS_DTYPE_I4                          scales[r][g] (q - zeros[r][g]), g = c / group; without zeros q - 8. A row
+ * has ceil(cols / group) groups. This is what GPTQ (arXiv:2210.17323) and AWQ (arXiv:2306.00978) compute, in an order
+ * of its own.
+ */
+typedef struct aios_qmatrix {
+  void *data;        /**< The codes: rows * aios_quantized_row_bytes(format, cols) bytes. */
+  void *scales;      /**< I8 and F8: f32 [rows]. I4: f16 [rows][groups]. Otherwise unused. */
+  void *zeros;       /**< I4: u8 [rows][groups], or null for 8 everywhere. Otherwise unused. */
+  int64_t rows;      /**< Rows: the outputs of a product. */
+  int64_t cols;      /**< Columns: the length of its sums. */
+  int64_t group;     /**< I4: columns that share a scale, a multiple of 32. Otherwise unused. */
+  aios_dtype format; /**< AIOS_DTYPE_I8, F8E4M3, F8E5M2, I4, or one of the blocks from Q8_0 to IQ4_NL. */
+} aios_qmatrix;
+
+/**
+ * Bytes of one row of codes: whole blocks of the format, 16 bytes for each 32 columns begun of I4, one byte per column
+ * of I8 and F8. A negative number is an error (the negated aios_status).
+ */
+AIOS_API int64_t aios_quantized_row_bytes(aios_dtype format, int64_t cols);
+
+/**
+ * Quantises a [rows][cols] of `dtype` (F32 or BF16), which is finite, into `out`, whose buffers are written. Scales and
+ * offsets are those with the least square error of a search around rounding to nearest, and never worse than that;
+ * I8, F8 and Q8_0 take the greatest magnitude of a row or block for their greatest code. I4 fits zero points when
+ * `out->zeros` is not null. What a row lacks of a whole block repeats its last element.
+ */
+AIOS_API aios_status aios_quantize(aios_stream stream, const aios_qmatrix *out, const void *a, aios_dtype dtype);
+
+/** out[r][c] = W[r][c], as `dtype` (F32 or BF16). */
+AIOS_API aios_status aios_dequantize(aios_stream stream, void *out, const aios_qmatrix *a, aios_dtype dtype);
+
+/** Bytes of workspace of `aios_qmatmul`. */
+AIOS_API int64_t aios_qmatmul_workspace_size(const aios_qmatrix *w, int64_t m, aios_dtype dtype);
+
+/**
+ * c[i][r] = sum over j of a[i][j] W[r][j] + bias[r]: c [m][rows], a [m][cols] and bias [rows], which may be null, are
+ * of `dtype` (F32 or BF16).
+ * I4 and F8 multiply in binary32. The other formats quantise a first: with s the greatest magnitude of each 32
+ * neighbouring elements of a row (of the whole row for I8), a[i][j] becomes x s / 127 with the integer
+ * x = a[i][j] (127 / s) rounded to nearest even; products of integers are summed exactly, their multiples by the scales
+ * in binary32. Where s is not finite, the row of c is NaN.
+ */
+AIOS_API aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_qmatrix *w, const void *bias,
+                                  void *workspace, int64_t workspace_bytes, int64_t m, aios_dtype dtype);
+
 /* ---------------------------------------------------------------- normalization */
 
 /**

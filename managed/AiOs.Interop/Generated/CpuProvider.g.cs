@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "7ee67cefb436edfda376156dc3b2c0775a14e0db179a47b497c165b758fe76e5";
+    public const string HeaderHash = "5a8dfedbb338af244831771496d29ae978a75a3c56c67fed0a5a120f537e8a7a";
 }

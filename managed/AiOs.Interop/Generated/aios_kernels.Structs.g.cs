@@ -98,6 +98,41 @@ public unsafe struct aios_gemm_desc
     public float beta;
 }
 
+/// <summary>
+/// A matrix [rows][cols] of quantised weights W. Row r starts <c>aios_quantized_row_bytes(format, cols)</c> bytes after row
+/// r - 1. What W[r][c] is in terms of its code q:
+/// AIOS_DTYPE_Q8_0 .. AIOS_DTYPE_IQ4_NL   as the constant says; a last block that is not full is stored whole
+/// AIOS_DTYPE_I8                          scales[r] q
+/// AIOS_DTYPE_F8E4M3, AIOS_DTYPE_F8E5M2   scales[r] q, q a float
+/// AIOS_DTYPE_I4                          scales[r][g] (q - zeros[r][g]), g = c / group; without zeros q - 8. A row
+/// has ceil(cols / group) groups. This is what GPTQ (arXiv:2210.17323) and AWQ (arXiv:2306.00978) compute, in an order
+/// of its own.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct aios_qmatrix
+{
+    /// <summary>The codes: rows * aios_quantized_row_bytes(format, cols) bytes.</summary>
+    public void* data;
+
+    /// <summary>I8 and F8: f32 [rows]. I4: f16 [rows][groups]. Otherwise unused.</summary>
+    public void* scales;
+
+    /// <summary>I4: u8 [rows][groups], or null for 8 everywhere. Otherwise unused.</summary>
+    public void* zeros;
+
+    /// <summary>Rows: the outputs of a product.</summary>
+    public long rows;
+
+    /// <summary>Columns: the length of its sums.</summary>
+    public long cols;
+
+    /// <summary>I4: columns that share a scale, a multiple of 32. Otherwise unused.</summary>
+    public long group;
+
+    /// <summary>AIOS_DTYPE_I8, F8E4M3, F8E5M2, I4, or one of the blocks from Q8_0 to IQ4_NL.</summary>
+    public aios_dtype format;
+}
+
 /// <summary>Multi-head attention; query heads are shared out evenly over the key-value heads (grouped-query attention).</summary>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct aios_attention_desc

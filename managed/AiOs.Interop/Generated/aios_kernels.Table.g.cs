@@ -30,6 +30,11 @@ public sealed unsafe class KernelTable
         aios_scatter_add = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, int*, long, long, long, long, aios_dtype, aios_status>)Export(library, path, "aios_scatter_add");
         aios_gemm_workspace_size = (delegate* unmanaged[Cdecl]<aios_gemm_desc*, long>)Export(library, path, "aios_gemm_workspace_size");
         aios_gemm = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, void*, void*, long, aios_gemm_desc*, aios_status>)Export(library, path, "aios_gemm");
+        aios_quantized_row_bytes = (delegate* unmanaged[Cdecl]<aios_dtype, long, long>)Export(library, path, "aios_quantized_row_bytes");
+        aios_quantize = (delegate* unmanaged[Cdecl]<aios_stream, aios_qmatrix*, void*, aios_dtype, aios_status>)Export(library, path, "aios_quantize");
+        aios_dequantize = (delegate* unmanaged[Cdecl]<aios_stream, void*, aios_qmatrix*, aios_dtype, aios_status>)Export(library, path, "aios_dequantize");
+        aios_qmatmul_workspace_size = (delegate* unmanaged[Cdecl]<aios_qmatrix*, long, aios_dtype, long>)Export(library, path, "aios_qmatmul_workspace_size");
+        aios_qmatmul = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, aios_qmatrix*, void*, void*, long, long, aios_dtype, aios_status>)Export(library, path, "aios_qmatmul");
         aios_layernorm = (delegate* unmanaged[Cdecl]<aios_stream, void*, float*, float*, void*, void*, void*, long, long, float, aios_dtype, aios_status>)Export(library, path, "aios_layernorm");
         aios_norm_backward_workspace_size = (delegate* unmanaged[Cdecl]<long, long, aios_dtype, long>)Export(library, path, "aios_norm_backward_workspace_size");
         aios_layernorm_backward = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, void*, float*, float*, void*, long, long, long, int, int, aios_dtype, aios_status>)Export(library, path, "aios_layernorm_backward");
@@ -135,6 +140,41 @@ public sealed unsafe class KernelTable
     /// </summary>
     /// <remarks><c>aios_status aios_gemm(aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias, const void *residual, void *workspace, int64_t workspace_bytes, const aios_gemm_desc *desc)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, void*, void*, long, aios_gemm_desc*, aios_status> aios_gemm;
+
+    /// <summary>
+    /// Bytes of one row of codes: whole blocks of the format, 16 bytes for each 32 columns begun of I4, one byte per column
+    /// of I8 and F8. A negative number is an error (the negated aios_status).
+    /// </summary>
+    /// <remarks><c>int64_t aios_quantized_row_bytes(aios_dtype format, int64_t cols)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_dtype, long, long> aios_quantized_row_bytes;
+
+    /// <summary>
+    /// Quantises a [rows][cols] of <c>dtype</c> (F32 or BF16), which is finite, into <c>out</c>, whose buffers are written. Scales and
+    /// offsets are those with the least square error of a search around rounding to nearest, and never worse than that;
+    /// I8, F8 and Q8_0 take the greatest magnitude of a row or block for their greatest code. I4 fits zero points when
+    /// <c>out-&gt;zeros</c> is not null. What a row lacks of a whole block repeats its last element.
+    /// </summary>
+    /// <remarks><c>aios_status aios_quantize(aios_stream stream, const aios_qmatrix *out, const void *a, aios_dtype dtype)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_qmatrix*, void*, aios_dtype, aios_status> aios_quantize;
+
+    /// <summary>out[r][c] = W[r][c], as <c>dtype</c> (F32 or BF16).</summary>
+    /// <remarks><c>aios_status aios_dequantize(aios_stream stream, void *out, const aios_qmatrix *a, aios_dtype dtype)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, aios_qmatrix*, aios_dtype, aios_status> aios_dequantize;
+
+    /// <summary>Bytes of workspace of <c>aios_qmatmul</c>.</summary>
+    /// <remarks><c>int64_t aios_qmatmul_workspace_size(const aios_qmatrix *w, int64_t m, aios_dtype dtype)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_qmatrix*, long, aios_dtype, long> aios_qmatmul_workspace_size;
+
+    /// <summary>
+    /// c[i][r] = sum over j of a[i][j] W[r][j] + bias[r]: c [m][rows], a [m][cols] and bias [rows], which may be null, are
+    /// of <c>dtype</c> (F32 or BF16).
+    /// I4 and F8 multiply in binary32. The other formats quantise a first: with s the greatest magnitude of each 32
+    /// neighbouring elements of a row (of the whole row for I8), a[i][j] becomes x s / 127 with the integer
+    /// x = a[i][j] (127 / s) rounded to nearest even; products of integers are summed exactly, their multiples by the scales
+    /// in binary32. Where s is not finite, the row of c is NaN.
+    /// </summary>
+    /// <remarks><c>aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_qmatrix *w, const void *bias, void *workspace, int64_t workspace_bytes, int64_t m, aios_dtype dtype)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, aios_qmatrix*, void*, void*, long, long, aios_dtype, aios_status> aios_qmatmul;
 
     /// <summary>
     /// out[r][c] = (x[r][c] - mean[r]) * rstd[r] * weight[c] + bias[c], with the mean and 1 / sqrt(variance + epsilon) of

@@ -26,6 +26,11 @@
   X(aios_status, aios_scatter_add, (aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer, int64_t axis, int64_t inner, int64_t count, aios_dtype dtype), (stream, out, a, ids, outer, axis, inner, count, dtype)) \
   X(int64_t, aios_gemm_workspace_size, (const aios_gemm_desc *desc), (desc)) \
   X(aios_status, aios_gemm, (aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias, const void *residual, void *workspace, int64_t workspace_bytes, const aios_gemm_desc *desc), (stream, c, aux, a, b, bias, residual, workspace, workspace_bytes, desc)) \
+  X(int64_t, aios_quantized_row_bytes, (aios_dtype format, int64_t cols), (format, cols)) \
+  X(aios_status, aios_quantize, (aios_stream stream, const aios_qmatrix *out, const void *a, aios_dtype dtype), (stream, out, a, dtype)) \
+  X(aios_status, aios_dequantize, (aios_stream stream, void *out, const aios_qmatrix *a, aios_dtype dtype), (stream, out, a, dtype)) \
+  X(int64_t, aios_qmatmul_workspace_size, (const aios_qmatrix *w, int64_t m, aios_dtype dtype), (w, m, dtype)) \
+  X(aios_status, aios_qmatmul, (aios_stream stream, void *c, const void *a, const aios_qmatrix *w, const void *bias, void *workspace, int64_t workspace_bytes, int64_t m, aios_dtype dtype), (stream, c, a, w, bias, workspace, workspace_bytes, m, dtype)) \
   X(aios_status, aios_layernorm, (aios_stream stream, void *out, float *mean, float *rstd, const void *x, const void *weight, const void *bias, int64_t rows, int64_t cols, float epsilon, aios_dtype dtype), (stream, out, mean, rstd, x, weight, bias, rows, cols, epsilon, dtype)) \
   X(int64_t, aios_norm_backward_workspace_size, (int64_t rows, int64_t cols, aios_dtype dtype), (rows, cols, dtype)) \
   X(aios_status, aios_layernorm_backward, (aios_stream stream, void *dx, void *dweight, void *dbias, const void *dout, const void *x, const void *weight, const float *mean, const float *rstd, void *workspace, int64_t workspace_bytes, int64_t rows, int64_t cols, int32_t accumulate_dx, int32_t accumulate_params, aios_dtype dtype), (stream, dx, dweight, dbias, dout, x, weight, mean, rstd, workspace, workspace_bytes, rows, cols, accumulate_dx, accumulate_params, dtype)) \

@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "7ee67cefb436edfda376156dc3b2c0775a14e0db179a47b497c165b758fe76e5"
+#define AIOS_HEADER_HASH "5a8dfedbb338af244831771496d29ae978a75a3c56c67fed0a5a120f537e8a7a"

@@ -101,6 +101,14 @@ _Static_assert(offsetof(aios_gemm_desc, dtype) == 108, "offsetof(aios_gemm_desc,
 _Static_assert(offsetof(aios_gemm_desc, out_dtype) == 112, "offsetof(aios_gemm_desc, out_dtype)");
 _Static_assert(offsetof(aios_gemm_desc, alpha) == 116, "offsetof(aios_gemm_desc, alpha)");
 _Static_assert(offsetof(aios_gemm_desc, beta) == 120, "offsetof(aios_gemm_desc, beta)");
+_Static_assert(sizeof(aios_qmatrix) == 56, "sizeof(aios_qmatrix)");
+_Static_assert(offsetof(aios_qmatrix, data) == 0, "offsetof(aios_qmatrix, data)");
+_Static_assert(offsetof(aios_qmatrix, scales) == 8, "offsetof(aios_qmatrix, scales)");
+_Static_assert(offsetof(aios_qmatrix, zeros) == 16, "offsetof(aios_qmatrix, zeros)");
+_Static_assert(offsetof(aios_qmatrix, rows) == 24, "offsetof(aios_qmatrix, rows)");
+_Static_assert(offsetof(aios_qmatrix, cols) == 32, "offsetof(aios_qmatrix, cols)");
+_Static_assert(offsetof(aios_qmatrix, group) == 40, "offsetof(aios_qmatrix, group)");
+_Static_assert(offsetof(aios_qmatrix, format) == 48, "offsetof(aios_qmatrix, format)");
 _Static_assert(sizeof(aios_attention_desc) == 160, "sizeof(aios_attention_desc)");
 _Static_assert(offsetof(aios_attention_desc, batch) == 0, "offsetof(aios_attention_desc, batch)");
 _Static_assert(offsetof(aios_attention_desc, heads) == 8, "offsetof(aios_attention_desc, heads)");

@@ -9,7 +9,10 @@ public sealed class CompletenessTests
     [Fact]
     public void Every_op_has_cases()
     {
-        string[] ops = [.. typeof(KernelTable).GetFields().Select(field => field.Name).Where(name => name.StartsWith("aios_", StringComparison.Ordinal) && !name.EndsWith("_workspace_size", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        // What returns a number instead of a status is a question about sizes.
+        string[] ops = [.. typeof(KernelTable).GetFields()
+            .Where(field => field.Name.StartsWith("aios_", StringComparison.Ordinal) && field.FieldType.GetFunctionPointerReturnType() == typeof(aios_status))
+            .Select(field => field.Name).Order(StringComparer.Ordinal)];
         string[] covered = [.. CaseList.All.SelectMany(list => list.Ops).Order(StringComparer.Ordinal)];
         Assert.NotEmpty(ops);
         Assert.Equal(ops, covered);

@@ -16,6 +16,7 @@ internal static unsafe class KernelTableLayout
         ("sizeof(aios_epilogue)", 4, sizeof(aios_epilogue)),
         .. Measure_aios_elementwise_desc(),
         .. Measure_aios_gemm_desc(),
+        .. Measure_aios_qmatrix(),
         .. Measure_aios_attention_desc(),
         .. Measure_aios_norm_tensor(),
         .. Measure_aios_adamw_tensor(),
@@ -91,6 +92,29 @@ internal static unsafe class KernelTableLayout
             ("sizeof(((aios_gemm_desc *)0)->alpha)", 4, sizeof(float)),
             ("offsetof(aios_gemm_desc, beta)", 120, (byte*)&item.beta - (byte*)&item),
             ("sizeof(((aios_gemm_desc *)0)->beta)", 4, sizeof(float)),
+        ];
+    }
+
+    private static (string Item, long Expected, long Actual)[] Measure_aios_qmatrix()
+    {
+        aios_qmatrix item = default;
+        return
+        [
+            ("sizeof(aios_qmatrix)", 56, sizeof(aios_qmatrix)),
+            ("offsetof(aios_qmatrix, data)", 0, (byte*)&item.data - (byte*)&item),
+            ("sizeof(((aios_qmatrix *)0)->data)", 8, sizeof(void*)),
+            ("offsetof(aios_qmatrix, scales)", 8, (byte*)&item.scales - (byte*)&item),
+            ("sizeof(((aios_qmatrix *)0)->scales)", 8, sizeof(void*)),
+            ("offsetof(aios_qmatrix, zeros)", 16, (byte*)&item.zeros - (byte*)&item),
+            ("sizeof(((aios_qmatrix *)0)->zeros)", 8, sizeof(void*)),
+            ("offsetof(aios_qmatrix, rows)", 24, (byte*)&item.rows - (byte*)&item),
+            ("sizeof(((aios_qmatrix *)0)->rows)", 8, sizeof(long)),
+            ("offsetof(aios_qmatrix, cols)", 32, (byte*)&item.cols - (byte*)&item),
+            ("sizeof(((aios_qmatrix *)0)->cols)", 8, sizeof(long)),
+            ("offsetof(aios_qmatrix, group)", 40, (byte*)&item.group - (byte*)&item),
+            ("sizeof(((aios_qmatrix *)0)->group)", 8, sizeof(long)),
+            ("offsetof(aios_qmatrix, format)", 48, (byte*)&item.format - (byte*)&item),
+            ("sizeof(((aios_qmatrix *)0)->format)", 4, sizeof(aios_dtype)),
         ];
     }
 

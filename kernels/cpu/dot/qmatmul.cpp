@@ -1,0 +1,137 @@
+// aios_qmatmul: c = a W^T + bias with quantised weights.
+//
+// The activations are prepared in the workspace by all workers: quantised to bytes for integer codes (qactivations.h),
+// or as binary32 for weights that are multiplied as floats. Then every task takes some outputs. For many rows it
+// unpacks its strip of outputs stretch by stretch and runs all rows past it (qtile.h, qtile_float.h).
+#include "qtile.h"
+#include "qtile_float.h"
+
+namespace aios::AIOS_ISA {
+namespace {
+
+struct Problem {
+  aios_qmatrix w;
+  void *c;
+  const void *a, *bias;
+  void *workspace;
+  int64_t m;
+};
+
+/// The product of many rows with integer codes.
+template <class Format> struct IntegerKernel {
+  using Left = Activations<Format>;
+  using Right = Strip<Format>;
+  static constexpr int64_t kRows = kQRows, kWidth = kQWidth, kStretch = kQStretch;
+};
+
+/// The same in binary32.
+struct FloatKernel {
+  using Left = FloatActivations;
+  using Right = FloatStrip;
+  static constexpr int64_t kRows = kTileRows, kWidth = kTileCols, kStretch = kQFloatStretch;
+};
+
+/// Calls f(Kernel{}) with the kernel of a format.
+template <class F> void with_kernel(aios_dtype format, const F &f) {
+  if (format == AIOS_DTYPE_I8)
+    f(IntegerKernel<I8Rows>{});
+  else if (!with_block_format(format, [&](auto block) { f(IntegerKernel<decltype(block)>{}); }))
+    f(FloatKernel{});
+}
+
+/// Most rows of a task: their sums share the scratch memory with the strip.
+template <class Kernel> constexpr int64_t max_task_tiles() {
+  const int64_t room = static_cast<int64_t>(kScratchBytes - sizeof(typename Kernel::Right));
+  return room / (Kernel::kRows * Kernel::kWidth * 4);
+}
+
+template <class T> void store_row(T *c, const float *sums, const T *bias, int64_t n) {
+  for_vectors(n, [&](int64_t i, auto lanes) {
+    VF x = load(sums + i, lanes);
+    if (bias != nullptr)
+      x += load(bias + i, lanes);
+    store(c + i, x, lanes);
+  });
+}
+
+template <class Kernel, class T> void multiply(const Problem &p, Team &team) {
+  const aios_qmatrix &w = p.w;
+  const typename Kernel::Left left(p.workspace, p.m, w.cols);
+  const int64_t tiles = left.rows / Kernel::kRows, strips = ceil_div(w.rows, Kernel::kWidth);
+  team.parallel_for(tiles, [&](int64_t tile, int) { left.fill(static_cast<const T *>(p.a), p.m, w.cols, tile); });
+
+  // Few strips are cut into rows until every worker has some tasks; the weights are then unpacked once per cut.
+  int64_t share = min64(tiles, max_task_tiles<Kernel>());
+  while (strips * ceil_div(tiles, share) < 4 * team.threads() && share > 4)
+    share = ceil_div(share, 2);
+  const int64_t shares = ceil_div(tiles, share);
+  team.parallel_for(strips * shares, [&](int64_t task, int worker) {
+    auto &strip = *static_cast<typename Kernel::Right *>(team.scratch(worker));
+    float *sums = reinterpret_cast<float *>(&strip + 1);
+    const int64_t row = task % strips * Kernel::kWidth, count = min64(Kernel::kWidth, w.rows - row);
+    const int64_t begin = task / strips * share, end = min64(begin + share, tiles);
+    for (int64_t first = 0; first < left.cols; first += Kernel::kStretch) {
+      const int64_t depth = min64(Kernel::kStretch, left.cols - first);
+      strip.fill(w, row, count, first, depth);
+      for (int64_t tile = begin; tile < end; tile++)
+        multiply_tile(sums + (tile - begin) * Kernel::kRows * Kernel::kWidth, strip, left, tile, first, depth,
+                      first == 0);
+    }
+    const T *bias = p.bias == nullptr ? nullptr : static_cast<const T *>(p.bias) + row;
+    for (int64_t i = begin * Kernel::kRows; i < min64(end * Kernel::kRows, p.m); i++)
+      store_row(static_cast<T *>(p.c) + i * w.rows + row, sums + (i - begin * Kernel::kRows) * Kernel::kWidth, bias,
+                count);
+  });
+}
+
+/// Without columns the sums are 0.
+template <class T> void store_bias(const Problem &p) {
+  for (int64_t i = 0; i < p.m; i++)
+    for (int64_t j = 0; j < p.w.rows; j++)
+      store_one(static_cast<T *>(p.c) + i * p.w.rows + j,
+                p.bias == nullptr ? 0.0f : to_float(static_cast<const T *>(p.bias)[j]));
+}
+
+int64_t workspace_bytes_of(const aios_qmatrix &w, int64_t m) {
+  int64_t bytes = 0;
+  if (m > 0 && w.rows > 0 && w.cols > 0)
+    with_kernel(w.format, [&](auto kernel) { bytes = typename decltype(kernel)::Left(nullptr, m, w.cols).bytes(); });
+  return bytes;
+}
+
+} // namespace
+
+int64_t aios_qmatmul_workspace_size(const aios_qmatrix *w, int64_t m, aios_dtype dtype) {
+  aios_status status = check_extents("aios_qmatmul", {{"m", m}});
+  if (status == AIOS_STATUS_OK)
+    status = check_qshape("aios_qmatmul", w);
+  if (status == AIOS_STATUS_OK)
+    status = with_type("aios_qmatmul", dtype, [](auto) { return AIOS_STATUS_OK; });
+  return status == AIOS_STATUS_OK ? workspace_bytes_of(*w, m) : -static_cast<int64_t>(status);
+}
+
+aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_qmatrix *w, const void *bias,
+                         void *workspace, int64_t workspace_bytes, int64_t m, aios_dtype dtype) {
+  if (const aios_status status = check_extents("aios_qmatmul", {{"m", m}}))
+    return status;
+  if (const aios_status status = check_qmatrix("aios_qmatmul", w))
+    return status;
+  if (m == 0 || w->rows == 0)
+    return AIOS_STATUS_OK;
+  if (c == nullptr || (w->cols > 0 && a == nullptr))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_qmatmul: c or a is null");
+  if (const aios_status status = check_workspace("aios_qmatmul", workspace, workspace_bytes, workspace_bytes_of(*w, m)))
+    return status;
+  const Problem problem{*w, c, a, bias, workspace, m};
+  return with_type("aios_qmatmul", dtype, [&](auto element) {
+    using T = decltype(element);
+    return enqueue(stream, [problem](Team &team) {
+      if (problem.w.cols == 0)
+        store_bias<T>(problem);
+      else
+        with_kernel(problem.w.format, [&](auto kernel) { multiply<decltype(kernel), T>(problem, team); });
+    });
+  });
+}
+
+} // namespace aios::AIOS_ISA
