@@ -182,7 +182,7 @@ typedef struct aios_gemm_desc {
   int64_t k;              /**< Length of the sums; with k = 0 the product is 0. */
   int64_t batch;          /**< Number of products; 1 for a plain one. */
   int64_t lda;            /**< Row pitch of A as stored: [m][k], or [k][m] when trans_a. */
-  int64_t ldb;            /**< Row pitch of B as stored: [k][n], or [n][k] when trans_b. */
+  int64_t ldb;            /**< Row pitch of B as stored: [k][n], or [n][k] when trans_b. Unused when packed_b. */
   int64_t ldc;            /**< Row pitch of C and aux. */
   int64_t ldr;            /**< Row pitch of the residual. */
   int64_t stride_a;       /**< From one A of the batch to the next; 0 shares it. */
@@ -191,9 +191,11 @@ typedef struct aios_gemm_desc {
   int64_t stride_r;       /**< From one residual of the batch to the next; 0 shares it. */
   int32_t trans_a;        /**< 1 when A is stored transposed. */
   int32_t trans_b;        /**< 1 when B is stored transposed. */
+  int32_t packed_b;       /**< 1 when B is what `aios_gemm_pack` made of it. */
   aios_epilogue epilogue; /**< AIOS_EPILOGUE_* flags. */
   aios_dtype dtype;       /**< Element type of A and B. */
-  aios_dtype out_dtype;   /**< Element type of C, aux, bias and residual: F32, or the dtype of A and B. */
+  aios_dtype out_dtype;   /**< Element type of C, aux, bias and residual: F32, or the dtype of A and B; of I8: F32 or
+                               I32. I32 takes alpha 1, beta 0 or 1 and no epilogue, and wraps modulo 2^32. */
   float alpha;            /**< Factor of the product. */
   float beta;             /**< Factor of what C held; with 0, C is not read. */
 } aios_gemm_desc;
@@ -202,8 +204,22 @@ typedef struct aios_gemm_desc {
 AIOS_API int64_t aios_gemm_workspace_size(const aios_gemm_desc *desc);
 
 /**
- * C = epilogue(alpha op(A) op(B) + beta C) for each product of the batch. Sums are in binary32. `residual` may be `c`.
- * `aux` has the shape of C; it, `bias` and `residual` may be null when the epilogue does not name them.
+ * Bytes of the packed form of B, for products with the n, k, dtype, batch and stride_b of the desc. Its layout is the
+ * private matter of a provider on one machine: it is no file format.
+ */
+AIOS_API int64_t aios_gemm_packed_size(const aios_gemm_desc *desc);
+
+/**
+ * Packs B, as the desc says it is stored, into `packed` (64-byte aligned), for any number of products whose desc has
+ * packed_b = 1 and the same n, k, dtype, batch and stride_b. With stride_b = 0 the batch is of no account: B is packed
+ * once, and shared by every product.
+ */
+AIOS_API aios_status aios_gemm_pack(aios_stream stream, void *packed, const void *b, const aios_gemm_desc *desc);
+
+/**
+ * C = epilogue(alpha op(A) op(B) + beta C) for each product of the batch. Sums are in binary32, those of I8 in int32_t
+ * modulo 2^32, exact. Of bfloat16 the processor may read denormals as 0 and flush sums that are denormal. `residual`
+ * may be `c`. `aux` has the shape of C; it, `bias` and `residual` may be null when the epilogue does not name them.
  */
 AIOS_API aios_status aios_gemm(aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias,
                                const void *residual, void *workspace, int64_t workspace_bytes,

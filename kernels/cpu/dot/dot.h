@@ -85,6 +85,34 @@ AIOS_INLINE VI dot_bytes(VI sum, VU a, VU b) {
 #endif
 }
 
+/// W words as they are.
+AIOS_INLINE VU load_words(const uint32_t *p, Full) {
+  VU x;
+  memcpy(&x, p, sizeof x);
+  return x;
+}
+AIOS_INLINE VU load_words(const uint32_t *p, Tail t) {
+#if defined(__AVX512F__)
+  return (VU)_mm512_maskz_loadu_epi32(lane_mask(t), p);
+#else
+  VU x = {};
+  for (int i = 0; i < t.count; i++)
+    x[i] = p[i];
+  return x;
+#endif
+}
+AIOS_INLINE void store_words(uint32_t *p, VU x, Full) {
+  memcpy(p, &x, sizeof x);
+}
+AIOS_INLINE void store_words(uint32_t *p, VU x, Tail t) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_epi32(p, lane_mask(t), (__m512i)x);
+#else
+  for (int i = 0; i < t.count; i++)
+    p[i] = x[i];
+#endif
+}
+
 /// W bytes, each in a word of its own; without a sign, and with it.
 template <class Lanes> AIOS_INLINE VU load_bytes(const uint8_t *p, Lanes lanes) {
 #if defined(__AVX512BW__)

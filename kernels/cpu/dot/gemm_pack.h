@@ -1,8 +1,8 @@
-// Packing of matrices for gemm.cpp: a panel holds `width` rows of A or columns of B side by side, k after k, as
-// binary32: panel[k * width + i]. Lanes beyond the matrix are 0, so that the tile kernel knows no edges.
+// Packing for gemm.cpp: a panel holds `Width` rows of A or columns of B (its lanes) side by side, word after word of k:
+// panel[k * Width + lane]. What lies beyond the matrix is 0, so that the tile kernel knows no edges.
 #pragma once
 
-#include "simd.h"
+#include "gemm_words.h"
 
 namespace aios::AIOS_ISA {
 
@@ -26,55 +26,137 @@ template <class T> AIOS_INLINE void pack_block(float *panel, int width, const T 
       memcpy(panel + (4 * i + j) * width, &block[j][i], sizeof(F4));
 }
 
-/// Packs a matrix whose lanes are rows of memory: lane i, k lies at source[i * pitch + k].
-template <class T>
-static void pack_rows(float *panel, int width, const T *source, int64_t pitch, int lanes, int64_t depth) {
+/// Transposes the square matrix whose elements are the 128-bit blocks of so many vectors.
+constexpr int kBlocks = W / 4;
+AIOS_INLINE void transpose_blocks(VU (&v)[kBlocks]) {
+#if defined(__AVX512F__)
+  const __m512i a = _mm512_shuffle_i32x4((__m512i)v[0], (__m512i)v[1], 0x44);
+  const __m512i b = _mm512_shuffle_i32x4((__m512i)v[2], (__m512i)v[3], 0x44);
+  const __m512i c = _mm512_shuffle_i32x4((__m512i)v[0], (__m512i)v[1], 0xee);
+  const __m512i d = _mm512_shuffle_i32x4((__m512i)v[2], (__m512i)v[3], 0xee);
+  v[0] = (VU)_mm512_shuffle_i32x4(a, b, 0x88);
+  v[1] = (VU)_mm512_shuffle_i32x4(a, b, 0xdd);
+  v[2] = (VU)_mm512_shuffle_i32x4(c, d, 0x88);
+  v[3] = (VU)_mm512_shuffle_i32x4(c, d, 0xdd);
+#elif defined(__AVX2__)
+  const __m256i a = (__m256i)v[0], b = (__m256i)v[1];
+  v[0] = (VU)_mm256_permute2x128_si256(a, b, 0x20);
+  v[1] = (VU)_mm256_permute2x128_si256(a, b, 0x31);
+#else
+  (void)v;
+#endif
+}
+
+AIOS_INLINE void put_words(void *to, VU x) {
+  memcpy(to, &x, sizeof x);
+}
+
+/// Words of the left operand carry the offset of the family.
+template <class F, bool Left, class V> AIOS_INLINE V offset(V words) {
+  if constexpr (F::kOffset && Left)
+    return words ^ 0x80808080u;
+  else
+    return words;
+}
+
+/// Packs a matrix whose lanes are rows of memory: lane i, k lies at source[i * pitch + k]. `depth` counts elements.
+template <class F, bool Left, int Width>
+static void pack_rows(typename F::Word *panel, const typename F::In *source, int64_t pitch, int lanes, int64_t depth) {
+  // So many groups of four lanes fill a vector, or all lanes of so many k do.
+  constexpr int kLanes = Width / 4 < kBlocks ? Width / 4 : kBlocks, kDeep = kBlocks / kLanes;
+  constexpr int G = F::kGroup;
+  const int64_t words = (depth + G - 1) / G;
+  const auto one = [&](int64_t k, int lane) {
+    const uint32_t word = lane >= lanes ? 0
+                                        : F::word(source + lane * pitch + k * G, 1,
+                                                  static_cast<int>(depth - k * G < G ? depth - k * G : G));
+    const uint32_t value = offset<F, Left>(word);
+    memcpy(panel + k * Width + lane, &value, sizeof value);
+  };
   int lane = 0;
-  for (; lane + 4 <= lanes; lane += 4) {
-    const T *row = source + lane * pitch;
-    float *to = panel + lane;
+  for (; lane + 4 * kLanes <= lanes; lane += 4 * kLanes) {
     int64_t k = 0;
-    for (; k + W <= depth; k += W)
-      pack_block(to + k * width, width, row + k, pitch);
-    for (; k < depth; k++)
-      for (int i = 0; i < 4; i++)
-        to[k * width + i] = to_float(row[i * pitch + k]);
+    for (; (k + W) * G <= depth; k += W) {
+      VU v[kLanes][4];
+#pragma GCC unroll 4
+      for (int l = 0; l < kLanes; l++) {
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++)
+          v[l][r] = F::row_words(source + (lane + 4 * l + r) * pitch + k * G);
+        transpose4(v[l][0], v[l][1], v[l][2], v[l][3]);
+      }
+      // Block j of v[l][c] is now word 4 j + c of four lanes.
+#pragma GCC unroll 4
+      for (int c = 0; c < 4; c += kDeep) {
+        VU set[kBlocks];
+#pragma GCC unroll 4
+        for (int i = 0; i < kBlocks; i++)
+          set[i] = v[i % kLanes][c + i / kLanes];
+        transpose_blocks(set);
+#pragma GCC unroll 4
+        for (int j = 0; j < kBlocks; j++)
+          put_words(panel + (k + 4 * j + c) * Width + lane, offset<F, Left>(set[j]));
+      }
+    }
+    for (; k < words; k++)
+      for (int i = 0; i < 4 * kLanes; i++)
+        one(k, lane + i);
   }
-  for (; lane < width; lane++)
-    for (int64_t k = 0; k < depth; k++)
-      panel[k * width + lane] = lane < lanes ? to_float(source[lane * pitch + k]) : 0.0f;
+  for (; lane < Width; lane++)
+    for (int64_t k = 0; k < words; k++)
+      one(k, lane);
 }
 
 /// Packs a matrix whose lanes are neighbours in memory: lane i, k lies at source[k * pitch + i].
-template <int Width, class T>
-static void pack_columns(float *panel, const T *source, int64_t pitch, int lanes, int64_t depth) {
-  // A panel of A may be narrower than a vector; it ends in one that is not full.
-  constexpr int kWhole = Width / W * W;
-  if (lanes == Width) {
-    for (int64_t k = 0; k < depth; k++) {
-      for (int i = 0; i < kWhole; i += W)
-        store(panel + k * Width + i, load(source + k * pitch + i, Full{}), Full{});
-      if constexpr (kWhole < Width)
-        store(panel + k * Width + kWhole, load(source + k * pitch + kWhole, Tail{Width - kWhole}),
-              Tail{Width - kWhole});
+template <class F, bool Left, int Width>
+static void pack_columns(typename F::Word *panel, const typename F::In *source, int64_t pitch, int lanes,
+                         int64_t depth) {
+  constexpr int G = F::kGroup;
+  for (int64_t k = 0; k < depth; k += G, panel += Width, source += G * pitch) {
+    const int count = static_cast<int>(depth - k < G ? depth - k : G);
+#pragma GCC unroll 4
+    for (int i = 0; i < Width; i += W) {
+      // A panel of A may be narrower than a vector.
+      constexpr int kLast = Width % W == 0 ? W : Width % W;
+      const int width = i + W <= Width ? W : kLast, real = lanes - i < width ? (lanes < i ? 0 : lanes - i) : width;
+      const VU x = offset<F, Left>(real == W ? F::column_words(source + i, pitch, count, Full{})
+                                             : F::column_words(source + i, pitch, count, Tail{real}));
+      if (width == W)
+        put_words(panel + i, x);
+      else
+        memcpy(panel + i, &x, kLast * sizeof(uint32_t));
     }
-    return;
   }
-  for (int64_t k = 0; k < depth; k++)
-    for (int i = 0; i < Width; i++)
-      panel[k * Width + i] = i < lanes ? to_float(source[k * pitch + i]) : 0.0f;
 }
 
 /// Packs lanes `lane` .. `lane` + Width and k `first` .. `first` + depth of a matrix with `count` lanes. `rows` says
 /// that a lane is a row of memory.
-template <int Width, class T>
-static void pack_panel(float *panel, const T *matrix, int64_t pitch, bool rows, int64_t lane, int64_t count,
-                       int64_t first, int64_t depth) {
+template <class F, bool Left, int Width>
+static void pack_panel(typename F::Word *panel, const typename F::In *matrix, int64_t pitch, bool rows, int64_t lane,
+                       int64_t count, int64_t first, int64_t depth) {
   const int lanes = static_cast<int>(count - lane < Width ? count - lane : Width);
   if (rows)
-    pack_rows(panel, Width, matrix + lane * pitch + first, pitch, lanes, depth);
+    pack_rows<F, Left, Width>(panel, matrix + lane * pitch + first, pitch, lanes, depth);
   else
-    pack_columns<Width>(panel, matrix + first * pitch + lane, pitch, lanes, depth);
+    pack_columns<F, Left, Width>(panel, matrix + first * pitch + lane, pitch, lanes, depth);
+}
+
+/// Packs a panel of B. Where the family needs it, the first row says at which values the sums start.
+template <class F, int Vectors>
+static void pack_right(typename F::Word *panel, const typename F::In *matrix, int64_t pitch, bool rows, int64_t lane,
+                       int64_t count, int64_t first, int64_t depth) {
+  constexpr int kWidth = Vectors * W;
+  pack_panel<F, false, kWidth>(panel + F::kOffset * kWidth, matrix, pitch, rows, lane, count, first, depth);
+  if constexpr (F::kOffset) {
+    VI sum[Vectors] = {};
+    const int64_t words = (depth + F::kGroup - 1) / F::kGroup;
+    for (int64_t k = 1; k <= words; k++)
+#pragma GCC unroll 4
+      for (int j = 0; j < Vectors; j++)
+        sum[j] = F::dot(sum[j], F::splat(0x80808080u), F::vector(panel + k * kWidth + j * W));
+    for (int j = 0; j < Vectors; j++)
+      put_words(panel + j * W, (VU)-sum[j]);
+  }
 }
 
 } // namespace aios::AIOS_ISA

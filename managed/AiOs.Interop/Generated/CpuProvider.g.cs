@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "5a8dfedbb338af244831771496d29ae978a75a3c56c67fed0a5a120f537e8a7a";
+    public const string HeaderHash = "26cba8d04ad54a69d2aaf887805ac9f21f0a7fc0f1c37ed201a0bbc7159895ec";
 }

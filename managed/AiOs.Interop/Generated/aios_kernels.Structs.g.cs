@@ -55,7 +55,7 @@ public unsafe struct aios_gemm_desc
     /// <summary>Row pitch of A as stored: [m][k], or [k][m] when trans_a.</summary>
     public long lda;
 
-    /// <summary>Row pitch of B as stored: [k][n], or [n][k] when trans_b.</summary>
+    /// <summary>Row pitch of B as stored: [k][n], or [n][k] when trans_b. Unused when packed_b.</summary>
     public long ldb;
 
     /// <summary>Row pitch of C and aux.</summary>
@@ -82,13 +82,19 @@ public unsafe struct aios_gemm_desc
     /// <summary>1 when B is stored transposed.</summary>
     public int trans_b;
 
+    /// <summary>1 when B is what <c>aios_gemm_pack</c> made of it.</summary>
+    public int packed_b;
+
     /// <summary>AIOS_EPILOGUE_* flags.</summary>
     public aios_epilogue epilogue;
 
     /// <summary>Element type of A and B.</summary>
     public aios_dtype dtype;
 
-    /// <summary>Element type of C, aux, bias and residual: F32, or the dtype of A and B.</summary>
+    /// <summary>
+    /// Element type of C, aux, bias and residual: F32, or the dtype of A and B; of I8: F32 or
+    /// I32. I32 takes alpha 1, beta 0 or 1 and no epilogue, and wraps modulo 2^32.
+    /// </summary>
     public aios_dtype out_dtype;
 
     /// <summary>Factor of the product.</summary>

@@ -29,6 +29,8 @@ public sealed unsafe class KernelTable
         aios_gather = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, int*, long, long, long, long, aios_dtype, aios_status>)Export(library, path, "aios_gather");
         aios_scatter_add = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, int*, long, long, long, long, aios_dtype, aios_status>)Export(library, path, "aios_scatter_add");
         aios_gemm_workspace_size = (delegate* unmanaged[Cdecl]<aios_gemm_desc*, long>)Export(library, path, "aios_gemm_workspace_size");
+        aios_gemm_packed_size = (delegate* unmanaged[Cdecl]<aios_gemm_desc*, long>)Export(library, path, "aios_gemm_packed_size");
+        aios_gemm_pack = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, aios_gemm_desc*, aios_status>)Export(library, path, "aios_gemm_pack");
         aios_gemm = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, void*, void*, long, aios_gemm_desc*, aios_status>)Export(library, path, "aios_gemm");
         aios_quantized_row_bytes = (delegate* unmanaged[Cdecl]<aios_dtype, long, long>)Export(library, path, "aios_quantized_row_bytes");
         aios_quantize = (delegate* unmanaged[Cdecl]<aios_stream, aios_qmatrix*, void*, aios_dtype, aios_status>)Export(library, path, "aios_quantize");
@@ -135,8 +137,24 @@ public sealed unsafe class KernelTable
     public readonly delegate* unmanaged[Cdecl]<aios_gemm_desc*, long> aios_gemm_workspace_size;
 
     /// <summary>
-    /// C = epilogue(alpha op(A) op(B) + beta C) for each product of the batch. Sums are in binary32. <c>residual</c> may be <c>c</c>.
-    /// <c>aux</c> has the shape of C; it, <c>bias</c> and <c>residual</c> may be null when the epilogue does not name them.
+    /// Bytes of the packed form of B, for products with the n, k, dtype, batch and stride_b of the desc. Its layout is the
+    /// private matter of a provider on one machine: it is no file format.
+    /// </summary>
+    /// <remarks><c>int64_t aios_gemm_packed_size(const aios_gemm_desc *desc)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_gemm_desc*, long> aios_gemm_packed_size;
+
+    /// <summary>
+    /// Packs B, as the desc says it is stored, into <c>packed</c> (64-byte aligned), for any number of products whose desc has
+    /// packed_b = 1 and the same n, k, dtype, batch and stride_b. With stride_b = 0 the batch is of no account: B is packed
+    /// once, and shared by every product.
+    /// </summary>
+    /// <remarks><c>aios_status aios_gemm_pack(aios_stream stream, void *packed, const void *b, const aios_gemm_desc *desc)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, aios_gemm_desc*, aios_status> aios_gemm_pack;
+
+    /// <summary>
+    /// C = epilogue(alpha op(A) op(B) + beta C) for each product of the batch. Sums are in binary32, those of I8 in int32_t
+    /// modulo 2^32, exact. Of bfloat16 the processor may read denormals as 0 and flush sums that are denormal. <c>residual</c>
+    /// may be <c>c</c>. <c>aux</c> has the shape of C; it, <c>bias</c> and <c>residual</c> may be null when the epilogue does not name them.
     /// </summary>
     /// <remarks><c>aios_status aios_gemm(aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias, const void *residual, void *workspace, int64_t workspace_bytes, const aios_gemm_desc *desc)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, void*, void*, long, aios_gemm_desc*, aios_status> aios_gemm;

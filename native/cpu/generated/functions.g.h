@@ -25,6 +25,8 @@
   X(aios_status, aios_gather, (aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer, int64_t axis, int64_t inner, int64_t count, aios_dtype dtype), (stream, out, a, ids, outer, axis, inner, count, dtype)) \
   X(aios_status, aios_scatter_add, (aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer, int64_t axis, int64_t inner, int64_t count, aios_dtype dtype), (stream, out, a, ids, outer, axis, inner, count, dtype)) \
   X(int64_t, aios_gemm_workspace_size, (const aios_gemm_desc *desc), (desc)) \
+  X(int64_t, aios_gemm_packed_size, (const aios_gemm_desc *desc), (desc)) \
+  X(aios_status, aios_gemm_pack, (aios_stream stream, void *packed, const void *b, const aios_gemm_desc *desc), (stream, packed, b, desc)) \
   X(aios_status, aios_gemm, (aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias, const void *residual, void *workspace, int64_t workspace_bytes, const aios_gemm_desc *desc), (stream, c, aux, a, b, bias, residual, workspace, workspace_bytes, desc)) \
   X(int64_t, aios_quantized_row_bytes, (aios_dtype format, int64_t cols), (format, cols)) \
   X(aios_status, aios_quantize, (aios_stream stream, const aios_qmatrix *out, const void *a, aios_dtype dtype), (stream, out, a, dtype)) \

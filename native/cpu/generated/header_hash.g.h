@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "5a8dfedbb338af244831771496d29ae978a75a3c56c67fed0a5a120f537e8a7a"
+#define AIOS_HEADER_HASH "26cba8d04ad54a69d2aaf887805ac9f21f0a7fc0f1c37ed201a0bbc7159895ec"

@@ -96,11 +96,12 @@ _Static_assert(offsetof(aios_gemm_desc, stride_c) == 80, "offsetof(aios_gemm_des
 _Static_assert(offsetof(aios_gemm_desc, stride_r) == 88, "offsetof(aios_gemm_desc, stride_r)");
 _Static_assert(offsetof(aios_gemm_desc, trans_a) == 96, "offsetof(aios_gemm_desc, trans_a)");
 _Static_assert(offsetof(aios_gemm_desc, trans_b) == 100, "offsetof(aios_gemm_desc, trans_b)");
-_Static_assert(offsetof(aios_gemm_desc, epilogue) == 104, "offsetof(aios_gemm_desc, epilogue)");
-_Static_assert(offsetof(aios_gemm_desc, dtype) == 108, "offsetof(aios_gemm_desc, dtype)");
-_Static_assert(offsetof(aios_gemm_desc, out_dtype) == 112, "offsetof(aios_gemm_desc, out_dtype)");
-_Static_assert(offsetof(aios_gemm_desc, alpha) == 116, "offsetof(aios_gemm_desc, alpha)");
-_Static_assert(offsetof(aios_gemm_desc, beta) == 120, "offsetof(aios_gemm_desc, beta)");
+_Static_assert(offsetof(aios_gemm_desc, packed_b) == 104, "offsetof(aios_gemm_desc, packed_b)");
+_Static_assert(offsetof(aios_gemm_desc, epilogue) == 108, "offsetof(aios_gemm_desc, epilogue)");
+_Static_assert(offsetof(aios_gemm_desc, dtype) == 112, "offsetof(aios_gemm_desc, dtype)");
+_Static_assert(offsetof(aios_gemm_desc, out_dtype) == 116, "offsetof(aios_gemm_desc, out_dtype)");
+_Static_assert(offsetof(aios_gemm_desc, alpha) == 120, "offsetof(aios_gemm_desc, alpha)");
+_Static_assert(offsetof(aios_gemm_desc, beta) == 124, "offsetof(aios_gemm_desc, beta)");
 _Static_assert(sizeof(aios_qmatrix) == 56, "sizeof(aios_qmatrix)");
 _Static_assert(offsetof(aios_qmatrix, data) == 0, "offsetof(aios_qmatrix, data)");
 _Static_assert(offsetof(aios_qmatrix, scales) == 8, "offsetof(aios_qmatrix, scales)");
