@@ -298,7 +298,7 @@ TEST(Gemm, TheNumberOfWorkersChangesNoBit) {
 
 TEST(Gemm, BadArgumentsAreRefused) {
   Stream stream;
-  Product<float, float> p(Case{.m = 10, .n = 10, .k = 10});
+  Product<float, float> p(Case{.m = 10, .n = 10, .k = 1000});
   const Workspace workspace(aios_gemm_workspace_size(&p.d));
   const auto launch = [&](const aios_gemm_desc &d, int64_t bytes) {
     return aios_gemm(stream, p.c.data(), nullptr, p.a.data(), p.b.data(), nullptr, nullptr, workspace.data(), bytes,
@@ -306,9 +306,9 @@ TEST(Gemm, BadArgumentsAreRefused) {
   };
   EXPECT_EQ(launch(p.d, workspace.bytes() - 1), AIOS_STATUS_INVALID_ARGUMENT);
   aios_gemm_desc d = p.d;
-  d.lda = 9;
+  d.lda = 999;
   EXPECT_EQ(launch(d, workspace.bytes()), AIOS_STATUS_INVALID_ARGUMENT);
-  EXPECT_STREQ(aios_last_error(), "gemm: lda is 9; a row has 10 elements");
+  EXPECT_STREQ(aios_last_error(), "gemm: lda is 999; a row has 1000 elements");
   EXPECT_EQ(aios_gemm_workspace_size(&d), -AIOS_STATUS_INVALID_ARGUMENT);
   d = p.d;
   d.m = -1;

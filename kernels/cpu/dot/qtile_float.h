@@ -55,8 +55,8 @@ struct FloatStrip {
 #pragma GCC unroll 16
     for (int v = 0; v < kTileVectors; v++)
       acc[i][v] = begins ? zero() : load(sums + i * kTileCols + v * W, Full{});
-  multiply<kTileRows, kTileVectors, true>(acc, a.values + (tile * a.cols + first) * kTileRows, 1, kTileRows,
-                                          strip.weights, kTileCols, depth);
+  multiply(acc, a.values + (tile * a.cols + first) * kTileRows, 1, kTileRows, strip.weights, kTileCols, depth,
+           FetchLeft{});
 #pragma GCC unroll 16
   for (int i = 0; i < kTileRows; i++)
 #pragma GCC unroll 16
