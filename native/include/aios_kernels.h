@@ -459,6 +459,30 @@ typedef struct aios_sgd_tensor {
 AIOS_API aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale,
                               int64_t count, int64_t step, double lr, double momentum);
 
+/* ---------------------------------------------------------------- limits of the machine */
+
+/** What `aios_probe` does as fast as the device can. */
+typedef int32_t aios_probe_kind;
+enum {
+  AIOS_PROBE_FMA_F32 = 0,     /**< Independent fused multiply-adds of binary32; counts 2 operations each. */
+  AIOS_PROBE_DOT_BF16 = 1,    /**< Products of bf16 pairs summed in binary32; counts multiplications and additions. */
+  AIOS_PROBE_DOT_I8 = 2,      /**< Products of 8-bit integers summed in 32 bits; counts as above. */
+  AIOS_PROBE_READ = 3,        /**< Reads the buffer; counts the bytes read. */
+  AIOS_PROBE_COPY = 4,        /**< Copies one half of the buffer to the other; counts bytes read and written. */
+  AIOS_PROBE_COPY_STREAM = 5, /**< The same with stores that pass by the caches, where the device has them. */
+  AIOS_PROBE_TRIAD = 6,       /**< First third = second + constant * third; counts bytes read and written. */
+  AIOS_PROBE_TRIAD_STREAM = 7 /**< The same with stores that pass by the caches, where the device has them. */
+};
+
+/**
+ * Measures a limit of the device: every worker (on a GPU every multiprocessor) does the same at once, `passes` times,
+ * each on its own part of `buffer`. Writes result[0] = seconds from the first start to the last end, measured on the
+ * device, and result[1] = operations or bytes. The arithmetic kinds use no buffer; one pass is 4,096 steps of a loop
+ * that keeps every arithmetic unit busy. `buffer` is 64-byte aligned and its contents are finite binary32 numbers.
+ */
+AIOS_API aios_status aios_probe(aios_stream stream, double *result, void *buffer, int64_t bytes, int64_t passes,
+                                aios_probe_kind kind);
+
 #ifdef __cplusplus
 }
 #endif

@@ -113,3 +113,31 @@ public enum aios_epilogue : int
     /// <summary>adds residual[m][n]</summary>
     Residual = 4,
 }
+
+/// <summary>What <c>aios_probe</c> does as fast as the device can.</summary>
+public enum aios_probe_kind : int
+{
+    /// <summary>Independent fused multiply-adds of binary32; counts 2 operations each.</summary>
+    FmaF32 = 0,
+
+    /// <summary>Products of bf16 pairs summed in binary32; counts multiplications and additions.</summary>
+    DotBf16 = 1,
+
+    /// <summary>Products of 8-bit integers summed in 32 bits; counts as above.</summary>
+    DotI8 = 2,
+
+    /// <summary>Reads the buffer; counts the bytes read.</summary>
+    Read = 3,
+
+    /// <summary>Copies one half of the buffer to the other; counts bytes read and written.</summary>
+    Copy = 4,
+
+    /// <summary>The same with stores that pass by the caches, where the device has them.</summary>
+    CopyStream = 5,
+
+    /// <summary>First third = second + constant * third; counts bytes read and written.</summary>
+    Triad = 6,
+
+    /// <summary>The same with stores that pass by the caches, where the device has them.</summary>
+    TriadStream = 7,
+}

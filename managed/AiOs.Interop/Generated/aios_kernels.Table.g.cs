@@ -56,6 +56,7 @@ public sealed unsafe class KernelTable
         aios_global_norm = (delegate* unmanaged[Cdecl]<aios_stream, float*, aios_norm_tensor*, void*, long, long, long, double, aios_status>)Export(library, path, "aios_global_norm");
         aios_adamw = (delegate* unmanaged[Cdecl]<aios_stream, aios_adamw_tensor*, float*, long, long, double, double, double, double, aios_status>)Export(library, path, "aios_adamw");
         aios_sgd = (delegate* unmanaged[Cdecl]<aios_stream, aios_sgd_tensor*, float*, long, long, double, double, aios_status>)Export(library, path, "aios_sgd");
+        aios_probe = (delegate* unmanaged[Cdecl]<aios_stream, double*, void*, long, long, aios_probe_kind, aios_status>)Export(library, path, "aios_probe");
     }
 
     /// <summary>out = op(a), elementwise. <c>out</c> may be <c>a</c> when their strides are equal.</summary>
@@ -310,6 +311,15 @@ public sealed unsafe class KernelTable
     /// </summary>
     /// <remarks><c>aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double momentum)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_sgd_tensor*, float*, long, long, double, double, aios_status> aios_sgd;
+
+    /// <summary>
+    /// Measures a limit of the device: every worker (on a GPU every multiprocessor) does the same at once, <c>passes</c> times,
+    /// each on its own part of <c>buffer</c>. Writes result[0] = seconds from the first start to the last end, measured on the
+    /// device, and result[1] = operations or bytes. The arithmetic kinds use no buffer; one pass is 4,096 steps of a loop
+    /// that keeps every arithmetic unit busy. <c>buffer</c> is 64-byte aligned and its contents are finite binary32 numbers.
+    /// </summary>
+    /// <remarks><c>aios_status aios_probe(aios_stream stream, double *result, void *buffer, int64_t bytes, int64_t passes, aios_probe_kind kind)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, double*, void*, long, long, aios_probe_kind, aios_status> aios_probe;
 
     private static void* Export(nint library, string path, string symbol) => NativeLibrary.TryGetExport(library, symbol, out nint address)
         ? (void*)address

@@ -51,7 +51,8 @@
   X(int64_t, aios_global_norm_workspace_size, (int64_t count, int64_t total), (count, total)) \
   X(aios_status, aios_global_norm, (aios_stream stream, float *out, const aios_norm_tensor *tensors, void *workspace, int64_t workspace_bytes, int64_t count, int64_t total, double max_norm), (stream, out, tensors, workspace, workspace_bytes, count, total, max_norm)) \
   X(aios_status, aios_adamw, (aios_stream stream, const aios_adamw_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double beta1, double beta2, double epsilon), (stream, tensors, grad_scale, count, step, lr, beta1, beta2, epsilon)) \
-  X(aios_status, aios_sgd, (aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double momentum), (stream, tensors, grad_scale, count, step, lr, momentum))
+  X(aios_status, aios_sgd, (aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double momentum), (stream, tensors, grad_scale, count, step, lr, momentum)) \
+  X(aios_status, aios_probe, (aios_stream stream, double *result, void *buffer, int64_t bytes, int64_t passes, aios_probe_kind kind), (stream, result, buffer, bytes, passes, kind))
 
 // aios_cpu.h
 #define AIOS_CPU_FUNCTIONS(X) \

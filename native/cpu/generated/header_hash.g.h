@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "26cba8d04ad54a69d2aaf887805ac9f21f0a7fc0f1c37ed201a0bbc7159895ec"
+#define AIOS_HEADER_HASH "573cb7534563c5293b69fcd5a49a4a2e60dd8f8c47cc073b6e907e41bfa7a180"

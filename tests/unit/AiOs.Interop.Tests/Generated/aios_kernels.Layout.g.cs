@@ -14,6 +14,7 @@ internal static unsafe class KernelTableLayout
         ("sizeof(aios_binary_op)", 4, sizeof(aios_binary_op)),
         ("sizeof(aios_reduce_op)", 4, sizeof(aios_reduce_op)),
         ("sizeof(aios_epilogue)", 4, sizeof(aios_epilogue)),
+        ("sizeof(aios_probe_kind)", 4, sizeof(aios_probe_kind)),
         .. Measure_aios_elementwise_desc(),
         .. Measure_aios_gemm_desc(),
         .. Measure_aios_qmatrix(),

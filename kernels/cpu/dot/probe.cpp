@@ -1,0 +1,168 @@
+// aios_probe: a limit of the machine, measured on all workers at once, each on its own part of the buffer.
+//
+// A worker's clock starts when all of them have arrived, so that the time it takes to wake them is not measured. The
+// arithmetic kinds keep more independent sums than units times latency, which is all that the limit needs.
+#include <ctime>
+#include <utility>
+
+#include "../loops.h"
+
+namespace aios::AIOS_ISA {
+
+namespace {
+
+constexpr int kChains = 12;
+constexpr int64_t kSteps = 4096;
+
+/// Keeps the compiler from merging passes: everything in memory may have changed.
+AIOS_INLINE void forget() {
+  asm volatile("" ::: "memory");
+}
+
+AIOS_INLINE void keep(VF x) {
+  alignas(64) float sink[W];
+  store(sink, x, Full{});
+  asm volatile("" : : "r"(sink) : "memory");
+}
+
+/// Runs sum = step(sum, a, b) for independent sums, with operands that are loaded anew for every step: otherwise the
+/// compiler would compute a product once for all of them.
+template <class V, class Step, int... I>
+AIOS_INLINE VF chains(int64_t steps, V start, const Step &step, std::integer_sequence<int, I...>) {
+  alignas(64) V operand[2] = {start, start};
+  alignas(64) V starts[] = {((void)I, start)...};
+  asm volatile("" : "+m"(starts)); // equal sums would be computed once
+  V sum[] = {starts[I]...};
+  for (int64_t s = 0; s < steps; s++) {
+    asm volatile("" : "+m"(operand));
+    const V a = operand[0], b = operand[1];
+    ((sum[I] = step(sum[I], a, b)), ...);
+  }
+  ((sum[0] = step(sum[0], sum[0], sum[I])), ...);
+  return (VF)sum[0];
+}
+
+int64_t fma_f32(int64_t passes) {
+  keep(chains(
+      passes * kSteps, set1(0.5f), [](VF sum, VF a, VF b) { return fma(a, sum, b); },
+      std::make_integer_sequence<int, kChains>{}));
+  return int64_t{2} * W * kChains * passes * kSteps;
+}
+
+int64_t read(const float *p, int64_t n, int64_t passes) {
+  VF sum[8];
+  for (VF &s : sum)
+    s = zero();
+  for (int64_t pass = 0; pass < passes; pass++) {
+    for (int64_t i = 0; i + 8 * W <= n; i += 8 * W)
+#pragma GCC unroll 16
+      for (int j = 0; j < 8; j++)
+        sum[j] = max(sum[j], load(p + i + j * W, Full{}));
+    forget();
+  }
+  for (const VF s : sum)
+    keep(s);
+  return 4 * (n / (8 * W) * (8 * W)) * passes;
+}
+
+/// out = a, or a + c b when b is given. Returns the bytes read and written.
+template <bool kStream> int64_t copy(float *out, const float *a, const float *b, int64_t n, int64_t passes) {
+  const VF c = set1(0.5f);
+  const auto put = [](float *p, VF x) {
+    if constexpr (kStream)
+      stream(p, x);
+    else
+      store(p, x, Full{});
+  };
+  const int64_t whole = n / (4 * W) * (4 * W);
+  for (int64_t pass = 0; pass < passes; pass++) {
+    if (b == nullptr)
+      for (int64_t i = 0; i < whole; i += 4 * W)
+        for (int j = 0; j < 4; j++)
+          put(out + i + j * W, load(a + i + j * W, Full{}));
+    else
+      for (int64_t i = 0; i < whole; i += 4 * W)
+        for (int j = 0; j < 4; j++)
+          put(out + i + j * W, fma(c, load(b + i + j * W, Full{}), load(a + i + j * W, Full{})));
+    forget();
+  }
+  if (kStream)
+    stream_fence();
+  return (b == nullptr ? 8 : 12) * whole * passes;
+}
+
+int64_t run(aios_probe_kind kind, float *part, int64_t n, int64_t passes) {
+  // Streams that lie a power of two apart would fall into the same sets of the caches.
+  const auto split = [&](int64_t count) { return max64(0, n / count - 16 * W) / (16 * W) * (16 * W); };
+  const int64_t half = split(2), third = split(3);
+  switch (kind) {
+  case AIOS_PROBE_FMA_F32:
+    return fma_f32(passes);
+  case AIOS_PROBE_READ:
+    return read(part, n, passes);
+  case AIOS_PROBE_COPY:
+    return copy<false>(part, part + half + 4 * W, nullptr, half, passes);
+  case AIOS_PROBE_COPY_STREAM:
+    return copy<true>(part, part + half + 4 * W, nullptr, half, passes);
+  case AIOS_PROBE_TRIAD:
+    return copy<false>(part, part + third + 4 * W, part + 2 * third + 8 * W, third, passes);
+  default:
+    return copy<true>(part, part + third + 4 * W, part + 2 * third + 8 * W, third, passes);
+  }
+}
+
+// No std::atomic or std::chrono here: their inline functions must not come from a build for a wider instruction set.
+int64_t nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{1000000000} * now.tv_sec + now.tv_nsec;
+}
+
+/// Waits until all workers are here, but not for one that does not come: it may be running the previous task.
+void meet(int64_t *arrived, int64_t all) {
+  __atomic_fetch_add(arrived, 1, __ATOMIC_ACQ_REL);
+  const int64_t patience = nanoseconds() + 2000000;
+  while (__atomic_load_n(arrived, __ATOMIC_ACQUIRE) < all && nanoseconds() < patience) {
+  }
+}
+
+/// Replaces *value by `candidate` when that is less.
+void lower(int64_t *value, int64_t candidate) {
+  int64_t seen = __atomic_load_n(value, __ATOMIC_RELAXED);
+  while (candidate < seen &&
+         !__atomic_compare_exchange_n(value, &seen, candidate, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
+
+} // namespace
+
+aios_status aios_probe(aios_stream stream, double *result, void *buffer, int64_t bytes, int64_t passes,
+                       aios_probe_kind kind) {
+  if (const aios_status status = check_extents("aios_probe", {{"bytes", bytes}, {"passes", passes}}))
+    return status;
+  if (kind < AIOS_PROBE_FMA_F32 || kind > AIOS_PROBE_TRIAD_STREAM)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_probe: kind must be 0 to %d, got %d",
+                static_cast<int>(AIOS_PROBE_TRIAD_STREAM), static_cast<int>(kind));
+  if (kind == AIOS_PROBE_DOT_BF16 || kind == AIOS_PROBE_DOT_I8)
+    return fail(AIOS_STATUS_UNIMPLEMENTED, "aios_probe: kind %d has no CPU kernel", static_cast<int>(kind));
+  if (kind >= AIOS_PROBE_READ && (buffer == nullptr || reinterpret_cast<uintptr_t>(buffer) % 64 != 0))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_probe: the buffer must be aligned to 64 bytes");
+  return enqueue(stream, [=](Team &team) {
+    const int64_t workers = team.threads();
+    const int64_t part = bytes / workers / 4 / (16 * W) * (16 * W);
+    int64_t arrived = 0, first = INT64_MAX, minus_last = INT64_MAX, count = 0;
+    team.parallel_for(workers, [&](int64_t worker, int) {
+      meet(&arrived, workers);
+      const int64_t start = nanoseconds();
+      const int64_t done = run(kind, static_cast<float *>(buffer) + worker * part, part, passes);
+      const int64_t end = nanoseconds();
+      lower(&first, start);
+      lower(&minus_last, -end);
+      __atomic_fetch_add(&count, done, __ATOMIC_RELAXED);
+    });
+    result[0] = 1e-9 * static_cast<double>(-minus_last - first);
+    result[1] = static_cast<double>(count);
+  });
+}
+
+} // namespace aios::AIOS_ISA
