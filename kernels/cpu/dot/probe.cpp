@@ -5,7 +5,8 @@
 #include <ctime>
 #include <utility>
 
-#include "../loops.h"
+#include "dot.h"
+#include "loops.h"
 
 namespace aios::AIOS_ISA {
 
@@ -42,11 +43,11 @@ AIOS_INLINE VF chains(int64_t steps, V start, const Step &step, std::integer_seq
   return (VF)sum[0];
 }
 
-int64_t fma_f32(int64_t passes) {
-  keep(chains(
-      passes * kSteps, set1(0.5f), [](VF sum, VF a, VF b) { return fma(a, sum, b); },
-      std::make_integer_sequence<int, kChains>{}));
-  return int64_t{2} * W * kChains * passes * kSteps;
+/// Operations of so many passes, where a step of one lane counts `each`. The operands 0.5f are small numbers in every
+/// other format too.
+template <class V, class Step> int64_t arithmetic(int64_t passes, int64_t each, const Step &step) {
+  keep(chains(passes * kSteps, (V)set1(0.5f), step, std::make_integer_sequence<int, kChains>{}));
+  return each * W * kChains * passes * kSteps;
 }
 
 int64_t read(const float *p, int64_t n, int64_t passes) {
@@ -97,7 +98,11 @@ int64_t run(aios_probe_kind kind, float *part, int64_t n, int64_t passes) {
   const int64_t half = split(2), third = split(3);
   switch (kind) {
   case AIOS_PROBE_FMA_F32:
-    return fma_f32(passes);
+    return arithmetic<VF>(passes, 2, [](VF sum, VF a, VF b) { return fma(a, sum, b); });
+  case AIOS_PROBE_DOT_BF16:
+    return arithmetic<VF>(passes, 4, [](VF sum, VF a, VF b) { return dot_bf16(sum, (VU)a, (VU)b); });
+  case AIOS_PROBE_DOT_I8:
+    return arithmetic<VI>(passes, 8, [](VI sum, VI a, VI b) { return dot_bytes(sum, (VU)a, (VU)b); });
   case AIOS_PROBE_READ:
     return read(part, n, passes);
   case AIOS_PROBE_COPY:
@@ -143,8 +148,6 @@ aios_status aios_probe(aios_stream stream, double *result, void *buffer, int64_t
   if (kind < AIOS_PROBE_FMA_F32 || kind > AIOS_PROBE_TRIAD_STREAM)
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_probe: kind must be 0 to %d, got %d",
                 static_cast<int>(AIOS_PROBE_TRIAD_STREAM), static_cast<int>(kind));
-  if (kind == AIOS_PROBE_DOT_BF16 || kind == AIOS_PROBE_DOT_I8)
-    return fail(AIOS_STATUS_UNIMPLEMENTED, "aios_probe: kind %d has no CPU kernel", static_cast<int>(kind));
   if (kind >= AIOS_PROBE_READ && (buffer == nullptr || reinterpret_cast<uintptr_t>(buffer) % 64 != 0))
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_probe: the buffer must be aligned to 64 bytes");
   return enqueue(stream, [=](Team &team) {

@@ -9,9 +9,11 @@ public sealed class CompletenessTests
     [Fact]
     public void Every_op_has_cases()
     {
-        // What returns a number instead of a status is a question about sizes.
+        // What returns a number instead of a status is a question about sizes. aios_probe computes nothing that an oracle could
+        // know; AiOs.Bench.Tests look at what it measures.
         string[] ops = [.. typeof(KernelTable).GetFields()
-            .Where(field => field.Name.StartsWith("aios_", StringComparison.Ordinal) && field.FieldType.GetFunctionPointerReturnType() == typeof(aios_status))
+            .Where(field => field.Name.StartsWith("aios_", StringComparison.Ordinal) && field.FieldType.GetFunctionPointerReturnType() == typeof(aios_status)
+                && field.Name != nameof(KernelTable.aios_probe))
             .Select(field => field.Name).Order(StringComparer.Ordinal)];
         string[] covered = [.. CaseList.All.SelectMany(list => list.Ops).Order(StringComparer.Ordinal)];
         Assert.NotEmpty(ops);

@@ -8,7 +8,7 @@ public sealed class UsageTests
     private static readonly string Here = Path.GetTempPath();
 
     [Theory]
-    [InlineData("--help", "devices doctor train generate")]
+    [InlineData("--help", "devices doctor train generate bench")]
     [InlineData("devices --help", "--json")]
     [InlineData("doctor --help", "--json")]
     [InlineData("train --help", "--data --tokens --dtype --layers --heads --embd --block --batch --accumulate --vocab --steps --lr --weight-decay "
@@ -24,7 +24,7 @@ public sealed class UsageTests
     public void Version_is_printed() => Assert.StartsWith("0.", CliProcess.Run(Here, "--version").Succeeded().Output, StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("", "devices, doctor, train, generate")]
+    [InlineData("", "devices, doctor, train, generate, bench")]
     [InlineData("tarin", "'tarin'|train")]
     [InlineData("train --epochs 3", "--epochs|aios train --help")]
     [InlineData("train --layers four", "--layers four|whole number")]

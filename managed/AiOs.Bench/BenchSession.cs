@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using AiOs.Bench.Families;
+using AiOs.Bench.Measure;
+using AiOs.Bench.Peers;
+using AiOs.Bench.Results;
+using AiOs.Interop;
+using AiOs.Runtime;
+using Stream = AiOs.Runtime.Stream;
+
+namespace AiOs.Bench;
+
+/// <summary>Is told how a run gets on.</summary>
+public interface IBenchObserver
+{
+    /// <summary>The limits of the machine have been measured.</summary>
+    void Begins(BenchMachine machine, IReadOnlyList<MeasuredLimit> limits);
+
+    /// <summary>A case is done.</summary>
+    void Completed(BenchResult result);
+
+    /// <summary>A case was left out, or a figure is doubtful.</summary>
+    void Noted(string note);
+}
+
+/// <summary>Runs benchmarks on a device.</summary>
+public static class BenchSession
+{
+    private static readonly IBenchmark[] Families =
+    [
+        new GemmBenchmark(),
+        new SoftmaxBenchmark(),
+        new CopyBenchmark(),
+    ];
+
+    /// <summary>Names of all benchmarks.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. Families.Select(family => family.Name), "all"];
+
+    /// <summary>Element types that some benchmark has.</summary>
+    public static IReadOnlyList<string> DTypes { get; } = [.. Families.SelectMany(family => family.DTypes).Distinct()];
+
+    /// <summary>
+    /// Finds the cases and refuses what cannot be read, before anything is opened or measured.
+    /// </summary>
+    /// <param name="settings">What is asked for.</param>
+    /// <exception cref="BenchInputException">A name, an element type or a shape is wrong.</exception>
+    public static void Validate(BenchSettings settings) => _ = Plan(settings);
+
+    /// <summary>Measures.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="settings">What is asked for.</param>
+    /// <param name="observer">Is told as it goes on.</param>
+    /// <exception cref="BenchInputException">A name, an element type or a shape is wrong.</exception>
+    /// <exception cref="AiOsException">The device failed.</exception>
+    public static BenchReport Run(Device device, BenchSettings settings, IBenchObserver observer)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(observer);
+        List<(IBenchmark Family, string DType, BenchShape Shape)> plan = Plan(settings);
+
+        // Other libraries read host memory, which is what the CPU's memory is.
+        PeerLibraries peers = settings.Peers && device.Name == "cpu" ? PeerLibraries.Open(device.Info) : PeerLibraries.None;
+        BenchMachine machine = Describe(device, peers);
+        List<string> notes = [];
+        List<BenchResult> results = [];
+        using Stream stream = device.CreateStream();
+        using LimitProbe probe = new(stream, settings.ColdBytes);
+        IReadOnlyList<MeasuredLimit> limits = probe.Overview();
+        observer.Begins(machine, limits);
+        if (machine.LoadAverage > 0.5 * device.Info.Cores + 1)
+        {
+            Note(string.Create(CultureInfo.InvariantCulture, $"the load average is {machine.LoadAverage:F1} on {device.Info.Cores} processors: other programs take part"));
+        }
+
+        BenchContext context = new(stream, settings, peers);
+        CaseRunner runner = new(context, probe);
+        IEnumerable<BenchmarkCase> cases = plan.SelectMany(entry => entry.Family.Cases(context, entry.DType, entry.Shape));
+        foreach (BenchmarkCase work in cases.GroupBy(work => (work.Op, work.DType)).SelectMany(group => group))
+        {
+            RunCase(work);
+        }
+
+        foreach (IBenchmark family in plan.Select(entry => entry.Family).Distinct())
+        {
+            foreach (BenchResult derived in family.Derive(results).ToArray())
+            {
+                Add(derived);
+            }
+        }
+
+        if (results.Count(r => r.IsNoisy) is > 0 and int noisy)
+        {
+            Note(string.Create(
+                CultureInfo.InvariantCulture,
+                $"the machine is noisy: in {noisy} of {results.Count} cases, marked ~, the limit itself moved by more than {100 * BenchResult.NoisySpread:F0} % between rounds"));
+        }
+
+        return new BenchReport(machine, limits, results, notes);
+
+        void RunCase(BenchmarkCase work)
+        {
+            using BenchmarkCase running = work;
+            try
+            {
+                Add(runner.Run(running));
+            }
+            catch (BackendException e) when (e.Status == aios_status.Unimplemented)
+            {
+                Note($"{running.Op} {running.DType} {running.Shape} is left out: {e.Message}");
+            }
+            catch (DeviceOutOfMemoryException e)
+            {
+                Note($"{running.Op} {running.DType} {running.Shape} is left out: {e.Message}");
+            }
+        }
+
+        void Add(BenchResult result)
+        {
+            results.Add(result);
+            observer.Completed(result);
+        }
+
+        void Note(string note)
+        {
+            notes.Add(note);
+            observer.Noted(note);
+        }
+    }
+
+    private static List<(IBenchmark Family, string DType, BenchShape Shape)> Plan(BenchSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        IBenchmark[] chosen = settings.Benchmark == "all" ? Families : [.. Families.Where(family => family.Name == settings.Benchmark)];
+        if (chosen.Length == 0)
+        {
+            throw new BenchInputException($"there is no benchmark '{settings.Benchmark}'; use one of {string.Join(", ", Names)}");
+        }
+
+        if (settings.Shapes is not null && chosen.Length > 1)
+        {
+            throw new BenchInputException("--shapes goes with one benchmark, not with all: each has shapes of its own");
+        }
+
+        List<(IBenchmark, string, BenchShape)> plan = [];
+        foreach (IBenchmark family in chosen)
+        {
+            string[] types = settings.DType is { } wanted ? [.. family.DTypes.Where(dtype => dtype == wanted)] : [.. family.DTypes];
+            if (types.Length == 0 && chosen.Length == 1)
+            {
+                throw new BenchInputException($"--dtype {settings.DType}: {family.Name} has {string.Join(", ", family.DTypes)}");
+            }
+
+            foreach (string dtype in types)
+            {
+                foreach (string shape in settings.Shapes is { } text ? ShapeText.Split(text) : family.DefaultShapes(dtype))
+                {
+                    plan.Add((family, dtype, family.Syntax.Parse(shape)));
+                }
+            }
+        }
+
+        return plan;
+    }
+
+    private static BenchMachine Describe(Device device, PeerLibraries peers) => new(
+        device.Info.Name.Trim(), device.Info.Isa, device.Info.Threads, device.Name, DateTimeOffset.Now,
+        $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}",
+        typeof(BenchSession).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
+        peers.Descriptions, LoadAverage());
+
+    private static double? LoadAverage()
+    {
+        try
+        {
+            return double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+        {
+            return null;
+        }
+    }
+}

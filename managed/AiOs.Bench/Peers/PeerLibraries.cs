@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using AiOs.Runtime;
+
+namespace AiOs.Bench.Peers;
+
+/// <summary>The other libraries that are installed, opened in their fair settings.</summary>
+internal sealed unsafe class PeerLibraries
+{
+    private PeerLibraries()
+    {
+    }
+
+    /// <summary>No library: peers were not asked for, or the device's memory is not theirs.</summary>
+    public static PeerLibraries None { get; } = new();
+
+    /// <summary>Libraries with the C interface to BLAS.</summary>
+    public IReadOnlyList<BlasLibrary> Blas { get; private init; } = [];
+
+    /// <summary>oneDNN; null when it is not installed.</summary>
+    public OneDnn? OneDnn { get; private init; }
+
+    /// <summary>Whether what .NET itself brings is measured.</summary>
+    public bool Managed { get; private init; }
+
+    /// <summary>What was opened: names, versions, settings.</summary>
+    public IReadOnlyList<string> Descriptions { get; private init; } = [];
+
+    /// <summary>
+    /// Opens what is installed. Settings are made before, because the libraries read them when they are loaded: as many threads
+    /// as ours; threads that sleep when they have nothing to do, so that they do not take the cores from the pool under test; and on
+    /// processors of AMD with AVX-512 the kernels for it, which OpenBLAS up to 0.3.21 does not choose by itself. They replace what
+    /// the environment says: a peer in a setting that slows it down would prove nothing.
+    /// </summary>
+    /// <param name="device">Gives the number of threads and the size of the second-level cache.</param>
+    public static PeerLibraries Open(DeviceInfo device)
+    {
+        int threads = device.Threads;
+        string count = threads.ToString(CultureInfo.InvariantCulture);
+        List<(string Name, string Value)> settings =
+        [
+            ("OMP_NUM_THREADS", count), ("OPENBLAS_NUM_THREADS", count), ("BLIS_NUM_THREADS", count),
+            ("OMP_WAIT_POLICY", "passive"), ("OMP_DYNAMIC", "false"),
+        ];
+        if (System.Runtime.Intrinsics.X86.Avx512BW.IsSupported)
+        {
+            settings.Add(("OPENBLAS_CORETYPE", "SkylakeX"));
+        }
+
+        if (device.L2Bytes > 0)
+        {
+            settings.Add(("OPENBLAS_L2_SIZE", (device.L2Bytes >> 10).ToString(CultureInfo.InvariantCulture)));
+        }
+
+        if (NativeLibrary.TryLoad(EnvironmentTable.LibraryNames[0], out nint libc))
+        {
+            EnvironmentTable environment = new(libc);
+            foreach ((string name, string value) in settings)
+            {
+                fixed (byte* key = Encoding.UTF8.GetBytes(name + "\0"), text = Encoding.UTF8.GetBytes(value + "\0"))
+                {
+                    _ = environment.setenv(key, text, 1);
+                }
+            }
+        }
+
+        BlasLibrary[] blas = [.. BlasLibrary.Find(threads)];
+        OneDnn? oneDnn = OneDnn.Find();
+        return new PeerLibraries
+        {
+            Blas = blas,
+            OneDnn = oneDnn,
+            Managed = true,
+            Descriptions = [.. blas.Select(library => library.Description), .. oneDnn is null ? [] : new[] { oneDnn.Description }],
+        };
+    }
+}

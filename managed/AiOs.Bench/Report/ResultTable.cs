@@ -1,0 +1,81 @@
+using System.Globalization;
+using AiOs.Bench.Results;
+
+namespace AiOs.Bench.Report;
+
+/// <summary>Results as lines of at most 80 columns, one after the other as they come.</summary>
+public sealed class ResultTable(TextWriter writer) : IBenchObserver
+{
+    private const int ShapeWidth = 22;
+
+    private string? _group;
+
+    /// <inheritdoc/>
+    public void Begins(BenchMachine machine, IReadOnlyList<MeasuredLimit> limits)
+    {
+        ArgumentNullException.ThrowIfNull(machine);
+        ArgumentNullException.ThrowIfNull(limits);
+        writer.WriteLine(Fit($"{machine.Processor}, {machine.Isa}, {machine.Threads} threads"));
+        foreach (string peer in machine.Peers)
+        {
+            writer.WriteLine(Fit($"peer: {peer}"));
+        }
+
+        writer.WriteLine("limits: " + string.Join("  ", limits.Where(l => l.Unit != "B/s").Select(Show)));
+        foreach (MeasuredLimit[] row in limits.Where(l => l.Unit == "B/s").Chunk(4))
+        {
+            writer.WriteLine("        " + string.Join("  ", row.Select(Show)));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Completed(BenchResult result)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        string group = $"{result.Op} {result.DType}";
+        if (group != _group)
+        {
+            bool arithmetic = result.Operations > 0;
+            _group = group;
+            writer.WriteLine();
+            writer.WriteLine(group);
+            writer.WriteLine(Line("shape", "level", "median us", "+-", arithmetic ? "GFLOP/s" : "GB/s", "limit", "best peer", "ratio"));
+        }
+
+        writer.WriteLine(Row(result));
+        writer.Flush();
+    }
+
+    /// <inheritdoc/>
+    public void Noted(string note) => writer.WriteLine("! " + note);
+
+    /// <summary>One result as a line.</summary>
+    internal static string Row(BenchResult result)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        if (result.MedianUs is not { } median)
+        {
+            return Fit($"{result.Shape,-ShapeWidth} WRONG: {result.Problem}");
+        }
+
+        string peer = result.RatioToBestPeer is null ? "" : result.Peers.MinBy(p => p.Value).Key;
+        double spread = (result.P90Us!.Value - result.P10Us!.Value) / 2 / median;
+        double? rate = result.Gflops ?? result.Gbps;
+        return Line(
+            result.Shape, result.Level ?? "", Number(median, median >= 1000 ? "N0" : "N1"), Number(100 * spread, "F0") + " %",
+            rate is { } r ? Number(r, "N1") : "", result.LimitShare is { } share ? (result.IsNoisy ? "~" : "") + Number(100 * share, "F0") + " %" : "",
+            peer, result.RatioToBestPeer is { } ratio ? Number(ratio, "F2") : "");
+    }
+
+    private static string Line(string shape, string level, string median, string spread, string rate, string limit, string peer, string ratio) =>
+        $"{shape,-ShapeWidth}{level,5}{median,11}{spread,5}{rate,9}{limit,7} {Cut(peer, 14),-14}{ratio,6}".TrimEnd();
+
+    private static string Cut(string text, int width) => text.Length <= width ? text : text[..width];
+
+    private static string Fit(string text) => Cut(text, 80);
+
+    private static string Show(MeasuredLimit limit) =>
+        limit.Name + " " + Number(1e-9 * limit.Rate, "N0") + (limit.Unit == "B/s" ? " GB/s" : " G" + limit.Unit);
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}
