@@ -10,6 +10,7 @@
 #include "aios_cpu.h"
 #include "isa.h"
 #include "launch.h"
+#include "placement.h"
 #include "topology.h"
 
 using aios::enqueue;
@@ -109,8 +110,9 @@ aios_status aios_cpu_memset_async(aios_stream stream, void *destination, int32_t
 aios_status aios_cpu_get_info(aios_cpu_info *info) {
   if (info == nullptr)
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "info is null");
-  if (const char *problem = aios::cpu::isa_problem())
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s", problem);
+  for (const char *problem : {aios::cpu::isa_problem(), aios::cpu::threads_problem()})
+    if (problem != nullptr)
+      return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s", problem);
   std::memset(info, 0, sizeof *info);
   aios::cpu::processor_name(info->name, sizeof info->name);
   std::snprintf(info->isa, sizeof info->isa, "%s", aios::cpu::isa_name(aios::cpu::active_isa()));

@@ -9,9 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "futex.h"
 #include "launch.h"
+#include "placement.h"
 #include "stream.h"
-#include "topology.h"
 
 namespace aios::cpu {
 namespace {
@@ -19,13 +20,15 @@ namespace {
 // A pause takes about 15 to 40 ns, so that a worker spins for some 20 to 50 us: longer than the gaps between the
 // commands of a busy stream, too short to be felt by anyone who shares the core.
 constexpr int kIdleSpins = 1200;
+constexpr int kScanInterval = 32;
 
 // A helper that is still inside when the tasks have run out is normally done within a fraction of a task.
 constexpr int kBarrierSpins = 2000;
 constexpr int kBarrierYields = 20;
 
-thread_local bool inside_task = false;
-thread_local int current_worker = 0;
+// Two words fit the room that the C library keeps for libraries loaded later, and spare every loop a call.
+[[gnu::tls_model("initial-exec")]] thread_local bool inside_task = false;
+[[gnu::tls_model("initial-exec")]] thread_local int current_worker = 0;
 
 std::atomic<bool> pool_exists{false};
 
@@ -60,60 +63,72 @@ void Job::run(int64_t tasks, Task call, const void *body, int worker) {
   call_ = call;
   body_ = body;
   tasks_ = tasks;
-  next_.store(0, std::memory_order_relaxed);
-  state_.fetch_or(kOpen, std::memory_order_release);
+  // The first task is the owner's. Not sequentially consistent, so that it begins at once: a worker that goes to sleep
+  // at this very moment may miss the loop, which only means one helper less.
+  untaken_.store(tasks - 1, std::memory_order_release);
   Pool &pool = Pool::instance();
-  pool.announce(static_cast<int>(std::min<int64_t>(tasks, pool.threads()) - 1));
+  pool.announce(*this, tasks - 1);
 
   inside_task = true;
-  for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks;)
-    call(body, task, worker);
+  int64_t own = 1;
+  call(body, 0, worker);
+  // With no more tasks than workers, helpers have normally taken the rest by now: looking first leaves them the line.
+  if (tasks > pool.threads() || open())
+    for (int64_t left; (left = untaken_.fetch_sub(1, std::memory_order_relaxed)) > 0; ++own)
+      call(body, tasks - left, worker);
   inside_task = false;
-  const uint32_t before = state_.fetch_and(~kOpen, std::memory_order_acquire);
-  if ((before & kHelpers) != 0)
+  taken_by_helpers_ += static_cast<uint64_t>(tasks - own);
+  if (helped_.load(std::memory_order_acquire) != taken_by_helpers_)
     await_helpers();
 }
 
 void Job::await_helpers() {
-  for (int spin = 0; spin < kBarrierSpins; ++spin) {
-    if ((state_.load(std::memory_order_acquire) & kHelpers) == 0)
-      return;
-    spin_pause();
+  const auto done = [this] { return helped_.load() == taken_by_helpers_; };
+  if (Pool::instance().spins()) {
+    for (int spin = 0; spin < kBarrierSpins; ++spin) {
+      if (done())
+        return;
+      spin_pause();
+    }
+    // The helper may have lost its core to someone else; it might even need ours.
+    for (int yield = 0; yield < kBarrierYields; ++yield) {
+      if (done())
+        return;
+      sched_yield();
+    }
   }
-  // The helper may have lost its core to someone else; it might even need ours.
-  for (int yield = 0; yield < kBarrierYields; ++yield) {
-    if ((state_.load(std::memory_order_acquire) & kHelpers) == 0)
-      return;
-    sched_yield();
+  // Either the helper that is done sees that the owner sleeps, or the owner sees that it is done.
+  owner_sleeps_.store(1);
+  while (!done()) {
+    futex_wait(owner_sleeps_, 1);
+    owner_sleeps_.store(1);
   }
-  uint32_t state = state_.fetch_or(kOwnerSleeps, std::memory_order_acquire) | kOwnerSleeps;
-  while ((state & kHelpers) != 0) {
-    state_.wait(state, std::memory_order_acquire);
-    state = state_.load(std::memory_order_acquire);
-  }
-  state_.fetch_and(~kOwnerSleeps, std::memory_order_relaxed);
+  owner_sleeps_.store(0);
 }
 
 bool Job::help(int worker) {
-  if (!busy())
+  if (!open())
     return false;
-  bool helped = false;
-  // Once the count is up, the owner cannot leave before it is down again, nor start its next loop.
-  if ((state_.fetch_add(1, std::memory_order_acquire) & kOpen) != 0) {
-    const Pool &pool = Pool::instance();
-    inside_task = true;
-    for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) {
-      call_(body_, task, worker);
-      helped = true;
-      if (pool.streams_wait())
-        break; // the owner goes on alone; a stream must not wait for a long loop of another
-    }
-    inside_task = false;
+  const Pool &pool = Pool::instance();
+  uint64_t done = 0;
+  inside_task = true;
+  // Whoever has taken a task keeps the owner in its loop until that task is done; before, nothing but the count is
+  // safe.
+  for (int64_t left; (left = untaken_.fetch_sub(1, std::memory_order_acquire)) > 0;) {
+    call_(body_, tasks_ - left, worker);
+    ++done;
+    // The owner, which may wait already, hears of the last task at once. And it goes on alone when a stream waits for a
+    // worker: that must not last as long as the loop of another.
+    if (left == 1 || pool.streams_wait())
+      break;
   }
-  const uint32_t before = state_.fetch_sub(1, std::memory_order_release);
-  if ((before & kOwnerSleeps) != 0 && (before & kHelpers) == 1)
-    state_.notify_all();
-  return helped;
+  inside_task = false;
+  if (done == 0)
+    return false;
+  helped_.fetch_add(done);
+  if (owner_sleeps_.load() != 0 && owner_sleeps_.exchange(0) != 0)
+    futex_wake(owner_sleeps_);
+  return true;
 }
 
 Pool &Pool::instance() {
@@ -123,7 +138,7 @@ Pool &Pool::instance() {
   return *pool;
 }
 
-Pool::Pool() : threads_(usable_cores()) {
+Pool::Pool() : threads_(default_workers()) {
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   pool_exists.store(true);
 }
@@ -143,9 +158,10 @@ void Pool::after_fork_in_child() {
   // the parent is not done in the child, so their loops, which may be half-way, are left behind too.
   Pool &pool = instance();
   pool.started_.store(false);
-  pool.workers_ = nullptr;
-  pool.spinning_.store(0);
-  pool.sleeping_.store(0);
+  for (std::atomic<Worker *> &worker : pool.workers_)
+    worker.store(nullptr);
+  pool.sleepers_.store(0);
+  pool.recent_.store(nullptr);
   after_fork_in_parent();
 }
 
@@ -159,37 +175,40 @@ aios_status Pool::start() {
 aios_status Pool::start_locked() {
   if (started_.load(std::memory_order_relaxed) || closed_)
     return AIOS_STATUS_OK;
-  const int count = threads();
-  workers_ = new (std::nothrow) Worker[static_cast<size_t>(count)];
-  if (workers_ == nullptr)
-    return aios::fail(AIOS_STATUS_OUT_OF_MEMORY, "no memory for %d workers", count);
+  const int wanted = threads();
+  for (int id = 0; id < wanted; ++id) {
+    if (workers_[id].load() != nullptr)
+      continue;
+    auto *worker = new (std::nothrow) Worker;
+    if (worker == nullptr)
+      return aios::fail(AIOS_STATUS_OUT_OF_MEMORY, "no memory for %d workers", wanted);
+    worker->id = id;
+    workers_[id].store(worker);
+  }
 
   // Signals are the host's business.
   sigset_t all, previous;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &previous);
   stopping_.store(false);
+  spins_.store(has_cores_for(wanted));
+  if (!spins() || sched_getaffinity(0, sizeof affinity_, &affinity_) != 0)
+    CPU_ZERO(&affinity_);
   int running = 0;
-  for (; running < count; ++running) {
-    Worker &worker = workers_[running];
-    worker.id = running;
-    worker.scratch = map_scratch();
-    if (worker.scratch == nullptr || pthread_create(&worker.thread, nullptr, thread_main, &worker) != 0)
+  for (; running < wanted; ++running) {
+    Worker &self = worker(running);
+    self.scratch = map_scratch();
+    if (self.scratch == nullptr)
       break;
-  }
-  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
-  if (running < count) {
-    const int wanted = count;
-    threads_.store(std::max(1, running));
-    for (int id = running; id < wanted; ++id)
-      if (workers_[id].scratch != nullptr)
-        munmap(workers_[id].scratch, kScratchBytes);
-    if (running == 0) {
-      delete[] workers_;
-      workers_ = nullptr;
-      return aios::fail(AIOS_STATUS_OUT_OF_MEMORY, "the system gives no thread for the CPU device");
+    if (pthread_create(&self.thread, nullptr, thread_main, &self) != 0) {
+      munmap(self.scratch, kScratchBytes);
+      break;
     }
   }
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  if (running == 0)
+    return aios::fail(AIOS_STATUS_OUT_OF_MEMORY, "the system gives no thread for the CPU device");
+  threads_.store(running);
   started_.store(true, std::memory_order_release);
   return AIOS_STATUS_OK;
 }
@@ -204,13 +223,11 @@ void Pool::stop_locked() {
   if (!started_.load(std::memory_order_relaxed))
     return;
   stopping_.store(true);
-  announce(threads());
+  wake(threads(), false);
   for (int id = 0; id < threads(); ++id) {
-    pthread_join(workers_[id].thread, nullptr);
-    munmap(workers_[id].scratch, kScratchBytes);
+    pthread_join(worker(id).thread, nullptr);
+    munmap(worker(id).scratch, kScratchBytes);
   }
-  delete[] workers_;
-  workers_ = nullptr;
   started_.store(false);
 }
 
@@ -232,52 +249,102 @@ void *Pool::thread_main(void *worker) {
 
 void Pool::work(Worker &self) {
   while (!stopping()) {
-    const uint32_t seen = announcements_.load();
-    if (aios_stream stream = pop_ready()) {
+    if (aios_stream stream = pop_ready())
       stream->drain(self);
-      continue;
-    }
-    if (help_someone(self.id))
-      continue;
-    await_announcement(seen);
+    else if (!help_someone(self.id))
+      idle(self);
   }
 }
 
 bool Pool::help_someone(int id) {
+  if (Job *recent = recent_.load(std::memory_order_relaxed); recent != nullptr && recent->help(id))
+    return true;
   const int count = threads();
   for (int step = 1; step < count; ++step)
-    if (workers_[(id + step) % count].job.help(id))
+    if (worker((id + step) % count).job.help(id))
       return true;
   return false;
 }
 
-void Pool::await_announcement(uint32_t seen) {
-  spinning_.fetch_add(1);
-  bool news = false;
-  for (int spin = 0; spin < kIdleSpins && !(news = announcements_.load() != seen); ++spin)
-    spin_pause();
-  spinning_.fetch_sub(1);
-  if (news)
-    return;
-  // Whoever announces after this either sees the sleeper or changes the count before the sleep begins.
-  sleeping_.fetch_add(1);
-  announcements_.wait(seen);
-  sleeping_.fetch_sub(1);
+bool Pool::anything_to_do() {
+  if (ready_count_.load() > 0 || stopping_.load())
+    return true;
+  for (int id = 0; id < threads(); ++id)
+    if (worker(id).job.open())
+      return true;
+  return false;
 }
 
-void Pool::announce(int wanted) {
-  if (wanted <= 0)
-    return;
-  announcements_.fetch_add(1);
-  const int missing = wanted - spinning_.load();
-  if (missing <= 0 && !stopping())
-    return;
-  if (sleeping_.load() == 0)
-    return;
-  if (missing == 1)
-    announcements_.notify_one();
-  else
-    announcements_.notify_all();
+void Pool::idle(Worker &self) {
+  if (spins()) {
+    self.state.store(Worker::Spinning);
+    for (int spin = 0; spin < kIdleSpins; ++spin) {
+      // Most loops are those of one stream, so one worker's; the others are looked for now and then.
+      const Job *recent = recent_.load(std::memory_order_relaxed);
+      if ((recent != nullptr && recent->open()) || streams_wait() || (spin % kScanInterval == 0 && anything_to_do())) {
+        self.state.store(Worker::Busy, std::memory_order_release);
+        return;
+      }
+      spin_pause();
+    }
+  }
+  // Whoever has work for this worker either sees that it sleeps, or has made the work known before it looks once more.
+  sleepers_.fetch_add(1);
+  self.state.store(Worker::Sleeping);
+  if (anything_to_do()) {
+    uint32_t sleeping = Worker::Sleeping;
+    if (self.state.compare_exchange_strong(sleeping, Worker::Busy)) {
+      sleepers_.fetch_sub(1);
+      return;
+    }
+  }
+  for (uint32_t state; (state = self.state.load()) != Worker::Busy;)
+    futex_wait(self.state, state);
+  if (self.placed_apart) {
+    self.placed_apart = false;
+    sched_setaffinity(0, sizeof affinity_, &affinity_);
+  }
+}
+
+void Pool::announce(Job &job, int64_t tasks) {
+  if (recent_.load(std::memory_order_relaxed) != &job)
+    recent_.store(&job, std::memory_order_relaxed);
+  if (sleepers_.load(std::memory_order_relaxed) > 0)
+    wake(static_cast<int>(std::min<int64_t>(tasks, threads() - 1)), true);
+}
+
+/// Wakes as many workers as it takes for `wanted` to look for work; those that spin do so already. Any thread may call
+/// it at any time: workers may be starting or ending, but what describes them stays. `apart`: away from the calling
+/// thread, which goes on working; one that is about to wait leaves its core, to which waking somebody costs least.
+void Pool::wake(int wanted, bool apart) {
+  const int count = threads();
+  if (!stopping())
+    for (int id = 0; id < count; ++id)
+      if (const Worker *other = workers_[id].load(); other != nullptr && other->state.load() == Worker::Spinning)
+        --wanted;
+  for (int id = 0; id < count && wanted > 0 && sleepers_.load() > 0; ++id) {
+    Worker *other = workers_[id].load();
+    uint32_t sleeping = Worker::Sleeping;
+    if (other == nullptr || !other->state.compare_exchange_strong(sleeping, Worker::Waking))
+      continue;
+    sleepers_.fetch_sub(1);
+    if (apart)
+      place_apart(*other);
+    other->state.store(Worker::Busy);
+    futex_wake(other->state);
+    --wanted;
+  }
+}
+
+/// Keeps a worker from waking on the core of the calling thread, which is busy: the system likes to put it there, and
+/// then takes milliseconds to notice. Only its next wake-up is steered; it takes its whole mask back as soon as it
+/// runs.
+void Pool::place_apart(Worker &sleeper) const {
+  cpu_set_t others = affinity_;
+  if (const int here = sched_getcpu(); here >= 0 && here < CPU_SETSIZE)
+    CPU_CLR(static_cast<size_t>(here), &others);
+  if (CPU_COUNT(&others) > 0)
+    sleeper.placed_apart = pthread_setaffinity_np(sleeper.thread, sizeof others, &others) == 0;
 }
 
 void Pool::push_ready(aios_stream stream) {
@@ -289,20 +356,28 @@ void Pool::push_ready(aios_stream stream) {
     ready_tail_ = stream;
     ready_count_.fetch_add(1);
   }
-  announce(1);
+  if (sleepers_.load() > 0)
+    wake(1, false);
 }
 
 aios_stream Pool::pop_ready() {
   if (ready_count_.load() == 0)
     return nullptr;
-  const std::lock_guard lock(ready_mutex_);
-  aios_stream stream = ready_head_;
-  if (stream != nullptr) {
-    ready_head_ = stream->next_ready;
-    if (ready_head_ == nullptr)
-      ready_tail_ = nullptr;
-    ready_count_.fetch_sub(1);
+  aios_stream stream = nullptr;
+  bool more = false;
+  {
+    const std::lock_guard lock(ready_mutex_);
+    stream = ready_head_;
+    if (stream != nullptr) {
+      ready_head_ = stream->next_ready;
+      if (ready_head_ == nullptr)
+        ready_tail_ = nullptr;
+      more = ready_count_.fetch_sub(1) > 1;
+    }
   }
+  // Both streams may have counted on this worker, which has its hands full with the first.
+  if (more && sleepers_.load() > 0)
+    wake(1, false);
   return stream;
 }
 

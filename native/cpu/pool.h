@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "aios.h"
 
@@ -17,7 +18,7 @@ constexpr int kMaxThreads = 1024;
 using Task = void (*)(const void *body, int64_t task, int worker);
 
 /// The parallel loop of one worker's command. It lives as long as the pool, so that a late helper never sees freed
-/// memory. `state` holds the open bit, a bit that says that the owner sleeps, and the number of helpers inside.
+/// memory; one that takes no task touches nothing but `untaken_`. What a helper needs to begin lies in one line.
 class alignas(128) Job {
 public:
   /// Runs all tasks on the calling worker and whoever helps; returns when the last one is done.
@@ -26,28 +27,31 @@ public:
   /// Takes tasks until none is left or a stream waits for a worker; false when there was nothing to do.
   bool help(int worker);
 
-  /// True between the start and the end of `run`.
-  bool busy() const { return (state_.load(std::memory_order_relaxed) & kOpen) != 0; }
+  /// True while there are tasks to take.
+  bool open() const { return untaken_.load() > 0; }
 
 private:
-  static constexpr uint32_t kOpen = 1u << 31;
-  static constexpr uint32_t kOwnerSleeps = 1u << 30;
-  static constexpr uint32_t kHelpers = kOwnerSleeps - 1;
-
   void await_helpers();
 
-  std::atomic<uint32_t> state_{0};
+  std::atomic<int64_t> untaken_{0}; // below zero when more were asked for than there are
   Task call_ = nullptr;
   const void *body_ = nullptr;
   int64_t tasks_ = 0;
-  alignas(128) std::atomic<int64_t> next_{0};
+  alignas(128) std::atomic<uint64_t> helped_{0}; // tasks that helpers have done, of all loops so far
+  std::atomic<uint32_t> owner_sleeps_{0};
+  alignas(128) uint64_t taken_by_helpers_ = 0; // the owner's: what `helped_` comes to
 };
 
 /// One thread of the pool.
 class Worker {
 public:
+  enum State : uint32_t { Busy, Spinning, Sleeping, Waking };
+
   int id = 0;
   Job job;
+  alignas(128) std::atomic<uint32_t> state{
+      Busy};                 // the worker's, but whoever wakes it makes Waking and Busy of Sleeping
+  bool placed_apart = false; // woken away from its waker's core: its affinity mask is not whole
   void *scratch = nullptr;
   pthread_t thread{};
 };
@@ -58,6 +62,10 @@ public:
 
   /// Workers that run, or that will run once there is work.
   int threads() const { return threads_.load(std::memory_order_relaxed); }
+
+  /// True when every worker has a core to itself, as far as can be known: then waiting begins with looking for a while.
+  /// Where workers share cores, whoever looks takes the time of somebody who works.
+  bool spins() const { return spins_.load(std::memory_order_relaxed); }
 
   /// Replaces the workers. The caller has seen to it that the streams are idle.
   aios_status set_threads(int threads);
@@ -71,13 +79,13 @@ public:
   /// Hands a stream to some worker. The stream has work, and no worker has it.
   void push_ready(aios_stream stream);
 
-  /// Tells up to `wanted` workers that there is something to do.
-  void announce(int wanted);
+  /// Makes a loop with `tasks` tasks to take known to the other workers.
+  void announce(Job &job, int64_t tasks);
 
   bool streams_wait() const { return ready_count_.load(std::memory_order_relaxed) > 0; }
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
-  Worker &worker(int id) { return workers_[id]; }
+  Worker &worker(int id) { return *workers_[id].load(std::memory_order_relaxed); }
 
 private:
   static void *thread_main(void *worker);
@@ -89,7 +97,10 @@ private:
   void work(Worker &self);
   aios_stream pop_ready();
   bool help_someone(int id);
-  void await_announcement(uint32_t seen);
+  void idle(Worker &self);
+  bool anything_to_do();
+  void wake(int wanted, bool apart);
+  void place_apart(Worker &sleeper) const;
 
   aios_status start_locked();
   void stop_locked();
@@ -97,20 +108,20 @@ private:
   std::mutex lifecycle_;
   std::atomic<bool> started_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> spins_{false};
   std::atomic<int> threads_{1};
   bool closed_ = false;
-  Worker *workers_ = nullptr;
+  cpu_set_t affinity_{}; // of the process when the workers started; empty when they need no placing
+  std::atomic<Worker *> workers_[kMaxThreads]{}; // made when first needed and never freed
 
   std::mutex ready_mutex_;
   aios_stream ready_head_ = nullptr;
   aios_stream ready_tail_ = nullptr;
-  std::atomic<int> ready_count_{0};
 
-  // A worker that found nothing to do waits for the next announcement; the two counts spare the system call when
-  // somebody is still spinning.
-  alignas(128) std::atomic<uint32_t> announcements_{0};
-  std::atomic<int> spinning_{0};
-  std::atomic<int> sleeping_{0};
+  // What a worker without work looks at. These lines change seldom, so that looking costs no traffic between cores.
+  alignas(128) std::atomic<int> ready_count_{0};
+  std::atomic<int> sleepers_{0};
+  std::atomic<Job *> recent_{nullptr}; // the loop that was announced last
 };
 
 /// Tells the processor that this is a spin loop.

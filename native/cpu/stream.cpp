@@ -6,8 +6,11 @@
 #include <new>
 
 #include "aios_cpu.h"
+#include "futex.h"
 #include "pool.h"
 
+using aios::cpu::futex_wait;
+using aios::cpu::futex_wake;
 using aios::cpu::Pool;
 using aios::cpu::Slot;
 using aios::cpu::spin_pause;
@@ -93,7 +96,8 @@ void aios_stream_s::drain(aios::cpu::Worker &worker) {
   aios::Team team(this, worker);
   for (int turn = 0;; ++turn) {
     const uint64_t command = done_.load(std::memory_order_relaxed);
-    for (int spin = 0; spin < kDrainerSpins && !published(command) && !pool.streams_wait(); ++spin)
+    const int spins = pool.spins() ? kDrainerSpins : 0;
+    for (int spin = 0; spin < spins && !published(command) && !pool.streams_wait(); ++spin)
       spin_pause();
     if (!published(command)) {
       scheduled_.store(false);
@@ -168,7 +172,7 @@ void aios_stream_s::complete(uint64_t target) {
         streams = waiter;
       } else {
         waiter->woken.store(1);
-        waiter->woken.notify_one(); // the lock keeps the waiter, which is on its thread's stack, alive until here
+        futex_wake(waiter->woken); // the lock keeps the waiter, which is on its thread's stack, alive until here
       }
     }
     remember_next_target();
@@ -181,7 +185,8 @@ void aios_stream_s::complete(uint64_t target) {
 }
 
 void aios_stream_s::await(uint64_t target) {
-  for (int spin = 0; spin < kHostSpins; ++spin) {
+  const int spins = Pool::instance().spins() ? kHostSpins : 0;
+  for (int spin = 0; spin < spins; ++spin) {
     if (reached(target))
       return;
     spin_pause();
@@ -190,7 +195,8 @@ void aios_stream_s::await(uint64_t target) {
   waiter.target = target;
   if (!add_waiter(waiter))
     return;
-  waiter.woken.wait(0);
+  while (waiter.woken.load(std::memory_order_acquire) == 0)
+    futex_wait(waiter.woken, 0);
   const std::lock_guard lock(mutex_);
 }
 

@@ -57,8 +57,32 @@ double hierarchy_quota(const char *root, const char *group, bool v1) {
   }
 }
 
-double container_quota() {
-  FILE *file = std::fopen("/proc/self/cgroup", "re");
+/// True when "cpu" is one of the names between commas; the order differs between systems.
+bool names_cpu(const char *controllers) {
+  for (const char *name = controllers; name != nullptr; name = std::strchr(name, ',')) {
+    name += *name == ',';
+    if (std::strncmp(name, "cpu", 3) == 0 && (name[3] == ',' || name[3] == '\0'))
+      return true;
+  }
+  return false;
+}
+
+} // namespace
+
+int affinity_cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    return std::max(1, CPU_COUNT(&set));
+  // More processors than a cpu_set_t holds.
+  return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+double quota_cores(const char *root) {
+  char membership[512], unified[512], legacy[512];
+  std::snprintf(membership, sizeof membership, "%s/proc/self/cgroup", root);
+  std::snprintf(unified, sizeof unified, "%s/sys/fs/cgroup", root);
+  std::snprintf(legacy, sizeof legacy, "%s/sys/fs/cgroup/cpu", root);
+  FILE *file = std::fopen(membership, "re");
   if (file == nullptr)
     return kUnlimited;
   double quota = kUnlimited;
@@ -73,29 +97,13 @@ double container_quota() {
     *path++ = '\0';
     ++controllers;
     if (controllers[0] == '\0') {
-      quota = std::min(quota, hierarchy_quota("/sys/fs/cgroup", path, false));
-    } else if (std::strcmp(controllers, "cpu") == 0 || std::strncmp(controllers, "cpu,", 4) == 0 ||
-               std::strstr(controllers, ",cpu,") != nullptr) {
-      quota = std::min(quota, hierarchy_quota("/sys/fs/cgroup/cpu", path, true));
+      quota = std::min(quota, hierarchy_quota(unified, path, false));
+    } else if (names_cpu(controllers)) {
+      quota = std::min(quota, hierarchy_quota(legacy, path, true));
     }
   }
   std::fclose(file);
   return quota;
-}
-
-} // namespace
-
-int affinity_cores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0)
-    return std::max(1, CPU_COUNT(&set));
-  // More processors than a cpu_set_t holds.
-  return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-}
-
-int usable_cores() {
-  const double quota = std::ceil(container_quota());
-  return std::max(1, static_cast<int>(std::min<double>(affinity_cores(), quota)));
 }
 
 int64_t cache_bytes(int level) {

@@ -8,8 +8,9 @@ namespace aios::cpu {
 /// Processors in this process's affinity mask.
 int affinity_cores();
 
-/// affinity_cores(), lowered to the CPU quota of the control group (v1 or v2), rounded up; at least 1.
-int usable_cores();
+/// Processors' worth of time that the control groups of this process (v1 or v2) leave it, a fraction; huge without a
+/// limit. `root` stands before the paths that are read.
+double quota_cores(const char *root = "");
 
 /// Size in bytes of the data cache of `level` (1 to 3), or 0 when unknown.
 int64_t cache_bytes(int level);

@@ -77,6 +77,7 @@ internal static class DoctorCommand
         {
             findings.Add(new("device", device.Name));
             findings.Add(new("kernels", $"{device.Isa}, {Choice("AIOS_CPU_ISA", "the best this processor supports")}"));
+            findings.Add(new("threads", $"{Units.Count(device.Threads)}, {Choice("AIOS_CPU_THREADS", "what the processors, the quota and the ranks leave this process")}"));
             findings.Add(new("caches", $"L1 {Cache(device.L1Bytes)}, L2 {Cache(device.L2Bytes)}, L3 {Cache(device.L3Bytes)}"));
         }
 

@@ -10,5 +10,5 @@ internal static class CommonOptions
 
     public static Option<string?> Backend() => Text("--backend", "B", "Backend to run on; see 'aios devices'", TrainDefaults.Backend);
 
-    public static Option<long?> Threads() => Whole("--threads", "Worker threads; results do not depend on it", 1, 1024, "the processors this process may use");
+    public static Option<long?> Threads() => Whole("--threads", "Worker threads; results do not depend on it", 1, 1024, "AIOS_CPU_THREADS, or the processors this process may use");
 }

@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "573cb7534563c5293b69fcd5a49a4a2e60dd8f8c47cc073b6e907e41bfa7a180";
+    public const string HeaderHash = "817588207c10ce98c89eafbc032eae649eeb8b2fbc81a617a998960d1e91508a";
 }

@@ -41,14 +41,18 @@ public sealed unsafe class CpuTable
     /// Describes the device. The instruction set is the best one the processor supports, or the one that the environment
     /// variable AIOS_CPU_ISA named when the library was loaded: avx512bf16 (with the dot products of bf16 and int8),
     /// avx512vnni (of int8), avx512, avx2vnni (of int8), avx2 or portable on x86-64; neon or portable on aarch64.
-    /// Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is none of these or the processor lacks it.
+    /// Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is none of these or the processor lacks it,
+    /// or when AIOS_CPU_THREADS is not a number of workers.
     /// </summary>
     /// <remarks><c>aios_status aios_cpu_get_info(aios_cpu_info *info)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_cpu_info*, aios_status> aios_cpu_get_info;
 
     /// <summary>
-    /// Sets the number of workers, 1 to 1024. The default is the number of processors this process may use (affinity mask
-    /// and container quota). Waits until all enqueued work has run. Results never depend on the number of workers.
+    /// Sets the number of workers, 1 to 1024. The default is the value of AIOS_CPU_THREADS, or else the number of processors
+    /// this process may use: its affinity mask, the container's quota, and its share where a launcher says that other ranks
+    /// of the job use the same processors (AIOS_LOCAL_RANKS, LOCAL_WORLD_SIZE, OMPI_COMM_WORLD_LOCAL_SIZE or
+    /// MPI_LOCALNRANKS). Workers that outnumber the share never spin. Waits until all enqueued work has run. Results never
+    /// depend on the number of workers.
     /// </summary>
     /// <remarks><c>aios_status aios_cpu_set_threads(int32_t threads)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<int, aios_status> aios_cpu_set_threads;

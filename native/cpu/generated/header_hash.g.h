@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "573cb7534563c5293b69fcd5a49a4a2e60dd8f8c47cc073b6e907e41bfa7a180"
+#define AIOS_HEADER_HASH "817588207c10ce98c89eafbc032eae649eeb8b2fbc81a617a998960d1e91508a"

@@ -24,7 +24,7 @@ internal sealed class CpuBackend : Backend
         catch (BackendException error)
         {
             return new BackendProbe(
-                Name, false, [], library.Tried, library.Path, error.Message, "unset AIOS_CPU_ISA or set it to an instruction set of this processor");
+                Name, false, [], library.Tried, library.Path, error.Message, "unset the environment variable that is named, or give it a value that is possible here");
         }
     }
 
