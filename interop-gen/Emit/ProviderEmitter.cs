@@ -58,12 +58,13 @@ public sealed class ProviderEmitter(ProviderManifest provider, IReadOnlyList<Bin
     public const string FormatOptions = "DisableFormat: true\nSortIncludes: Never\n";
 
     /// <summary>
-    /// C++ macros that list the functions: a use gives <c>X(result, name, (parameters), (arguments))</c> for each.
+    /// C++ macros that list the functions, <c>X(result, name, (parameters), (arguments))</c>, and the structs of which
+    /// they take tables in device memory, <c>X(name)</c>; pointers to other structs are to descriptors of the caller.
     /// </summary>
     public string Lists()
     {
         var text = new StringBuilder(Notice);
-        text.Append("// The functions of the headers as lists: X(result, name, (parameters), (arguments)).\n#pragma once\n");
+        text.Append("// The functions of the headers as lists: X(result, name, (parameters), (arguments)); and structs of tables: X(name).\n#pragma once\n");
         foreach (Binding binding in bindings)
         {
             text.Append($"\n// {Path.GetFileName(binding.Manifest.Header)}\n#define {binding.Manifest.Name.ToUpperInvariant()}_FUNCTIONS(X)");
@@ -71,6 +72,12 @@ public sealed class ProviderEmitter(ProviderManifest provider, IReadOnlyList<Bin
             {
                 string arguments = string.Join(", ", function.Parameters.Select(p => p.Name));
                 text.Append($" \\\n  X({function.Result}, {function.Name}, ({function.ParameterList}), ({arguments}))");
+            }
+
+            text.Append($"\n#define {binding.Manifest.Name.ToUpperInvariant()}_TABLES(X)");
+            foreach (BoundStruct table in binding.Structs.Where(s => s.Spelling.EndsWith("_tensor", StringComparison.Ordinal)))
+            {
+                text.Append($" X({table.Spelling})");
             }
 
             text.Append('\n');

@@ -31,24 +31,20 @@ AIOS_CPU_SETS(AIOS_SET)
 
 namespace {
 
-const Kernels &kernels_of(cpu::Isa isa) {
-  switch (isa) {
-#define AIOS_SET(isa, parent)                                                                                          \
-  case cpu::Isa::isa:                                                                                                  \
-    return isa::kernels;
+// In the order of Isa.
+constexpr const Kernels *kernel_sets[] = {
+#define AIOS_SET(isa, parent) &isa::kernels,
     AIOS_CPU_SETS(AIOS_SET)
 #undef AIOS_SET
-  }
-  return portable::kernels;
-}
+};
 
 /// The kernels of the active set, and where it has none those of the next set along the chain of parents.
 Kernels resolve() {
   cpu::Isa isa = cpu::active_isa();
-  Kernels chosen = kernels_of(isa);
+  Kernels chosen = *kernel_sets[static_cast<int>(isa)];
   while (cpu::isa_parent(isa) != isa) {
     isa = cpu::isa_parent(isa);
-    const Kernels &next = kernels_of(isa);
+    const Kernels &next = *kernel_sets[static_cast<int>(isa)];
 #define AIOS_KERNEL(result, name, parameters, arguments)                                                               \
   if (chosen.name == nullptr)                                                                                          \
     chosen.name = next.name;

@@ -30,14 +30,16 @@ bool has_avx2vnni() { // Nor has AVX-VNNI. It needs no state of the system beyon
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
 }
-#elif defined(__aarch64__)
+#endif
+#if defined(__aarch64__)
 bool has_neon() { // a part of every aarch64
   return true;
 }
-#endif
+#else
 bool has_portable() {
   return true;
 }
+#endif
 
 struct Set {
   const char *name;
@@ -60,7 +62,7 @@ bool supported(const Set &set) {
 }
 
 struct Choice {
-  Isa isa = Isa::portable;
+  Isa isa{};
   char problem[192] = "";
 
   Choice() {

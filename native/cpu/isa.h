@@ -2,7 +2,8 @@
 #pragma once
 
 /// SET(name, parent) for every set of this processor family, best first. A set that lacks a kernel takes the one of its
-/// parent: the sets with dot-product instructions hold only the files of kernels/cpu/dot. `portable` is its own parent.
+/// parent: the sets with dot-product instructions hold only the files of kernels/cpu/dot. The last one runs on every
+/// processor of the family and is its own parent.
 #if defined(__x86_64__)
 #define AIOS_CPU_SETS(SET)                                                                                             \
   SET(avx512bf16, avx512vnni)                                                                                          \
@@ -12,9 +13,7 @@
   SET(avx2, portable)                                                                                                  \
   SET(portable, portable)
 #elif defined(__aarch64__)
-#define AIOS_CPU_SETS(SET)                                                                                             \
-  SET(neon, portable)                                                                                                  \
-  SET(portable, portable)
+#define AIOS_CPU_SETS(SET) SET(neon, neon)
 #else
 #define AIOS_CPU_SETS(SET) SET(portable, portable)
 #endif

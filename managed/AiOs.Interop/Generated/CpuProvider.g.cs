@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "817588207c10ce98c89eafbc032eae649eeb8b2fbc81a617a998960d1e91508a";
+    public const string HeaderHash = "230812863a9002d1df8c594af408a42d3fe7d900a4f50a04717330f67e8c5bae";
 }

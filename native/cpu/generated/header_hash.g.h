@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "817588207c10ce98c89eafbc032eae649eeb8b2fbc81a617a998960d1e91508a"
+#define AIOS_HEADER_HASH "230812863a9002d1df8c594af408a42d3fe7d900a4f50a04717330f67e8c5bae"
