@@ -16,19 +16,19 @@ struct Coefficients {
 
 /// `copy` receives p rounded, unless it is null.
 template <class P, class T>
-void update(P *p, T *copy, const T *grad, float *m, float *v, int64_t n, float grad_scale, float decay,
-            const Coefficients &c) {
+[[gnu::flatten]] void update(P *p, T *copy, const T *grad, float *m, float *v, int64_t n, float grad_scale, float decay,
+                             const Coefficients &c) {
   const VF scale = set1(grad_scale), keep = set1(decay), rate = set1(-c.rate), root = set1(c.root);
   const VF beta1 = set1(c.beta1), rest1 = set1(c.rest1), beta2 = set1(c.beta2), rest2 = set1(c.rest2);
   const VF epsilon = set1(c.epsilon);
-  for_vectors(n, [=](int64_t i, auto lanes) {
-    const VF g = load(grad + i, lanes) * scale;
-    const VF first = fma(beta1, load(m + i, lanes), rest1 * g);
-    const VF second = fma(beta2, load(v + i, lanes), rest2 * g * g);
-    const VF x = load(p + i, lanes) * keep;
+  for_packs(n, [=](int64_t i, auto lanes) {
+    const auto g = load(grad + i, lanes) * scale;
+    const auto first = fma(beta1, load(m + i, lanes), rest1 * g);
+    const auto second = fma(beta2, load(v + i, lanes), rest2 * g * g);
+    const auto x = load(p + i, lanes) * keep;
     store(m + i, first, lanes);
     store(v + i, second, lanes);
-    const VF next = fma(rate, first / fma(sqrt(second), root, epsilon), x);
+    const auto next = fma(rate, first / fma(sqrt(second), root, epsilon), x);
     store(p + i, next, lanes);
     if (copy)
       store(copy + i, next, lanes);

@@ -18,18 +18,18 @@ struct Backward {
   float *workspace;
 };
 
-/// Floats of the blocks in scratch memory, and what is left there for the sums of dk and dv.
-constexpr int64_t kBlockFloats = 7 * kQueries * kMaxHeadDim + 2 * kKeys * kQueries + 2 * kQueries;
+/// Floats of the blocks in scratch memory, and what is left there for what a task keeps of all keys.
+constexpr int64_t kBlockFloats = 5 * kQueries * kMaxHeadDim + 2 * kKeys * kQueries + 2 * kQueries;
 constexpr int64_t kSpareFloats = static_cast<int64_t>(kScratchBytes / sizeof(float)) - kBlockFloats - 256;
 
-/// Floats of the sums of dk and dv of one task.
-int64_t sum_floats(const aios_attention_desc &d) {
-  return 2 * d.kv_len * round_up_lanes(d.head_dim);
+/// Floats that a task keeps of all keys: k and v as dense rows, and the sums of dk and dv.
+int64_t key_floats(const aios_attention_desc &d) {
+  return 4 * d.kv_len * round_up_lanes(d.head_dim);
 }
 
 /// They stay in scratch memory, where they are warm, unless the sequence is long.
 int64_t workspace_floats(const aios_attention_desc &d) {
-  return sum_floats(d) <= kSpareFloats ? 0 : d.batch * d.kv_heads * sum_floats(d);
+  return key_floats(d) <= kSpareFloats ? 0 : d.batch * d.kv_heads * key_floats(d);
 }
 
 template <class T> class KeyValueHead {
@@ -45,19 +45,21 @@ public:
     dout_rows_ = arena.take(rows);
     dout_columns_ = arena.take(columns);
     dq_sums_ = arena.take(rows);
-    keys_ = arena.take(rows);
-    values_ = arena.take(rows);
     p_block_ = arena.take(kKeys * kQueries);
     ds_block_ = arena.take(kKeys * kQueries);
     lse_ = arena.take(kQueries);
     delta_ = arena.take(kQueries);
-    dk_sums_ = p.workspace == nullptr ? arena.take(sum_floats(d_))
-                                      : p.workspace + (batch * d_.kv_heads + kv_head) * sum_floats(d_);
-    dv_sums_ = dk_sums_ + sum_floats(d_) / 2;
+    keys_ = p.workspace == nullptr ? arena.take(key_floats(d_))
+                                   : p.workspace + (batch * d_.kv_heads + kv_head) * key_floats(d_);
+    values_ = keys_ + key_floats(d_) / 4;
+    dk_sums_ = values_ + key_floats(d_) / 4;
+    dv_sums_ = dk_sums_ + key_floats(d_) / 4;
   }
 
   void run() {
-    memset(dk_sums_, 0, static_cast<size_t>(sum_floats(d_)) * sizeof(float));
+    stage_rows(keys_, pitch_, k_[0], k_.stride, d_.kv_len, dim_);
+    stage_rows(values_, pitch_, v_[0], v_.stride, d_.kv_len, dim_);
+    memset(dk_sums_, 0, static_cast<size_t>(key_floats(d_) / 2) * sizeof(float));
     const int64_t group = d_.heads / d_.kv_heads;
     for (int64_t head = kv_head_ * group; head < (kv_head_ + 1) * group; head++)
       for (int64_t first = 0; first < d_.q_len; first += kQueries)
@@ -72,20 +74,16 @@ private:
     const int lanes = round_up_lanes(count);
     stage_queries(head, first, count, lanes);
     const int64_t offset = d_.kv_len - d_.q_len;
-    const int64_t visible = d_.causal ? first + count + offset : d_.kv_len;
-    for (int64_t key = 0; key < visible; key += kKeys) {
-      const int keys = static_cast<int>(visible - key < kKeys ? visible - key : kKeys);
-      stage_rows(keys_, pitch_, k_[key], k_.stride, keys, dim_);
-      stage_rows(values_, pitch_, v_[key], v_.stride, keys, dim_);
-      multiply_blocks<false>({p_block_, kQueries, keys_, pitch_, 1, q_columns_, kQueries, keys, lanes, dim_});
-      multiply_blocks<false>({ds_block_, kQueries, values_, pitch_, 1, dout_columns_, kQueries, keys, lanes, dim_});
-      const bool masked = d_.causal && key + keys - 1 > first + offset;
-      differentiate(keys, lanes, masked, static_cast<float>(first + offset - key));
-      multiply_blocks<true>(
-          {dv_sums_ + key * pitch_, pitch_, p_block_, kQueries, 1, dout_rows_, pitch_, keys, pitch_, count});
-      multiply_blocks<true>(
-          {dk_sums_ + key * pitch_, pitch_, ds_block_, kQueries, 1, q_rows_, pitch_, keys, pitch_, count});
-      multiply_blocks<true>({dq_sums_, pitch_, ds_block_, 1, kQueries, keys_, pitch_, count, pitch_, keys});
+    const int64_t end = d_.causal ? first + count + offset : d_.kv_len;
+    for (int64_t key = 0; key < end; key += kKeys) {
+      const int keys = static_cast<int>(end - key < kKeys ? end - key : kKeys);
+      const Visible visible(first + offset, key, keys, d_.causal != 0);
+      score_block(p_block_, visible, keys_ + key * pitch_, pitch_, q_columns_, lanes, dim_);
+      score_block(ds_block_, visible, values_ + key * pitch_, pitch_, dout_columns_, lanes, dim_);
+      differentiate(visible, lanes);
+      add_over_queries(dv_sums_ + key * pitch_, visible, p_block_, dout_rows_, pitch_, count);
+      add_over_queries(dk_sums_ + key * pitch_, visible, ds_block_, q_rows_, pitch_, count);
+      add_over_keys(dq_sums_, visible, ds_block_, keys_ + key * pitch_, pitch_, count);
     }
     Rows<T> dq = head_rows(static_cast<T *>(p_.dq), d_.q_stride, batch_, head);
     dq.data = dq[first];
@@ -116,19 +114,18 @@ private:
     }
   }
 
-  /// From scores and dP to P and scale dS, in place; query i sees row j while j <= i + limit.
-  void differentiate(int keys, int lanes, bool masked, float limit) {
+  /// From scores and dP to P and scale dS, in place.
+  [[gnu::flatten]] void differentiate(const Visible &visible, int lanes) {
+    const VF scale = set1(d_.scale);
     for (int lane = 0; lane < lanes; lane += W) {
-      const VF lse = load(lse_ + lane, Full{}), delta = load(delta_ + lane, Full{}), scale = set1(d_.scale);
-      const VF last = lane_numbers() + set1(limit + static_cast<float>(lane));
-      for (int j = 0; j < keys; j++) {
-        float *p = p_block_ + j * kQueries + lane, *ds = ds_block_ + j * kQueries + lane;
-        VF probability = exp(load(p, Full{}) - lse);
-        if (masked)
-          probability = select(lt(last, set1(static_cast<float>(j))), zero(), probability);
-        store(p, probability, Full{});
-        store(ds, probability * (load(ds, Full{}) - delta) * scale, Full{});
-      }
+      const VF lse = load(lse_ + lane, Full{}), delta = load(delta_ + lane, Full{});
+      hide(p_block_, visible, lane);
+      for_rows(visible.keys_of(lane), [=, this](int key, auto rows) {
+        float *p = p_block_ + key * kQueries + lane, *ds = ds_block_ + key * kQueries + lane;
+        const auto probability = exp(load_rows(p, rows) - lse);
+        store_rows(p, probability, rows);
+        store_rows(ds, probability * (load_rows(ds, rows) - delta) * scale, rows);
+      });
     }
   }
 

@@ -8,7 +8,7 @@
 #include "aios_kernels.h"
 #include "dot/gemm_pack.h"
 #include "dot/gemm_tile.h"
-#include "launch.h"
+#include "loops.h"
 
 namespace aios::AIOS_ISA {
 
@@ -52,9 +52,9 @@ template <int Rows, int Vectors, bool Accumulate> static void block_columns(cons
   int row = 0;
   for (; row + Rows <= p.rows; row += Rows)
     block_tile<Rows, Vectors, Accumulate>(p, row, col);
-  for (; row + 2 <= p.rows; row += 2)
-    block_tile<2, Vectors, Accumulate>(p, row, col);
-  if (row < p.rows)
+  for (; row + 4 <= p.rows; row += 4)
+    block_tile<4, Vectors, Accumulate>(p, row, col);
+  for (; row < p.rows; row++)
     block_tile<1, Vectors, Accumulate>(p, row, col);
 }
 
@@ -65,13 +65,128 @@ template <bool Accumulate> static void multiply_blocks(const BlockProduct &p) {
   int col = 0;
   for (; col + kVectors * W <= p.cols; col += kVectors * W)
     block_columns<kAccumulators / kVectors, kVectors, Accumulate>(p, col);
-  for (; col < p.cols; col += W)
-    block_columns<8, 1, Accumulate>(p, col);
+  if constexpr (kVectors == 4) {
+    if (col + 3 * W == p.cols)
+      return block_columns<kAccumulators / 3, 3, Accumulate>(p, col);
+    if (col + 2 * W == p.cols)
+      return block_columns<kAccumulators / 2, 2, Accumulate>(p, col);
+  }
+  if (col < p.cols)
+    block_columns<W == 16 ? 16 : 8, 1, Accumulate>(p, col);
+}
+
+/// Which scores of a block the causal mask leaves: query i sees key j while j <= i + limit. Whole strips of kStrip keys
+/// or queries that are hidden are not computed; what else is hidden has probability 0.
+struct Visible {
+  static constexpr int kStrip = 16;
+
+  int keys;
+  bool masked; // whether anything is hidden
+  int limit;
+
+  Visible(int64_t first_query, int64_t first_key, int keys_, bool causal)
+      : keys(keys_), masked(causal && first_key + keys_ - 1 > first_query),
+        limit(static_cast<int>(masked ? first_query - first_key : 0)) {}
+
+  /// Strips of the products of this block.
+  int strip() const { return masked ? kStrip : kQueries; }
+
+  /// The first query, a multiple of a strip, that sees one of the keys from the strip at `key`.
+  int first_query(int key) const { return masked && key > limit ? (key - limit) / kStrip * kStrip : 0; }
+
+  /// Keys of the strips that queries of the strip of `query` see.
+  int keys_of(int query) const {
+    if (!masked)
+      return keys;
+    const int end = query / kStrip * kStrip + kStrip + limit;
+    return end <= 0 ? 0 : end >= keys ? keys : static_cast<int>(min64(keys, (end + kStrip - 1) / kStrip * kStrip));
+  }
+};
+static_assert(kQueries == kKeys && Visible::kStrip % W == 0);
+
+/// scores[key][query] = sum over d of keys[key][d] * queries[d][query] for what is visible.
+[[maybe_unused]] static void score_block(float *scores, const Visible &visible, const float *keys, int pitch,
+                                         const float *queries, int lanes, int64_t dim) {
+  for (int key = 0; key < visible.keys; key += visible.strip()) {
+    const int first = visible.first_query(key);
+    if (first < lanes)
+      multiply_blocks<false>({scores + key * kQueries + first, kQueries, keys + key * pitch, pitch, 1, queries + first,
+                              kQueries, static_cast<int>(min64(visible.strip(), visible.keys - key)), lanes - first,
+                              static_cast<int>(dim)});
+  }
+}
+
+/// sums[query][d] += sum over keys of scores[key][query] * rows[key][d].
+[[maybe_unused]] static void add_over_keys(float *sums, const Visible &visible, const float *scores, const float *rows,
+                                           int pitch, int queries) {
+  for (int query = 0; query < queries; query += visible.strip())
+    multiply_blocks<true>({sums + query * pitch, pitch, scores + query, 1, kQueries, rows, pitch,
+                           static_cast<int>(min64(visible.strip(), queries - query)), pitch, visible.keys_of(query)});
+}
+
+/// sums[key][d] += sum over queries of scores[key][query] * rows[query][d].
+[[maybe_unused]] static void add_over_queries(float *sums, const Visible &visible, const float *scores,
+                                              const float *rows, int pitch, int queries) {
+  for (int key = 0; key < visible.keys; key += visible.strip()) {
+    const int first = visible.first_query(key);
+    if (first < queries)
+      multiply_blocks<true>({sums + key * pitch, pitch, scores + key * kQueries + first, kQueries, 1,
+                             rows + first * pitch, pitch, static_cast<int>(min64(visible.strip(), visible.keys - key)),
+                             pitch, queries - first});
+  }
+}
+
+/// The first W natural numbers.
+AIOS_INLINE VF lane_numbers() {
+  float lane[W];
+  for (int i = 0; i < W; i++)
+    lane[i] = static_cast<float>(i);
+  return load(lane, Full{});
+}
+
+/// Gives the hidden scores of the W queries from `lane` the value -infinity.
+[[maybe_unused]] static void hide(float *scores, const Visible &visible, int lane) {
+  if (!visible.masked)
+    return;
+  const VF last = lane_numbers() + set1(static_cast<float>(lane + visible.limit));
+  const int end = visible.keys_of(lane);
+  for (int key = lane + visible.limit < 0 ? 0 : lane + visible.limit + 1; key < end; key++) {
+    float *p = scores + key * kQueries + lane;
+    store(p, select(lt(last, set1(static_cast<float>(key))), set1(-INFINITY), load(p, Full{})), Full{});
+  }
+}
+
+/// Calls f(row, lanes) for n rows of scores: for a pack of rows with Whole, then for single rows with Full.
+template <class F> AIOS_INLINE void for_rows(int n, const F &f) {
+  int row = 0;
+  for (; row + kPack <= n; row += kPack)
+    f(row, Whole{});
+  for (; row < n; row++)
+    f(row, Full{});
+}
+AIOS_INLINE VF load_rows(const float *p, Full) {
+  return load(p, Full{});
+}
+AIOS_INLINE Pack load_rows(const float *p, Whole) {
+  Pack x;
+#pragma GCC unroll 4
+  for (int i = 0; i < kPack; i++)
+    x.v[i] = load(p + i * kQueries, Full{});
+  return x;
+}
+AIOS_INLINE void store_rows(float *p, VF x, Full) {
+  store(p, x, Full{});
+}
+AIOS_INLINE void store_rows(float *p, const Pack &x, Whole) {
+#pragma GCC unroll 4
+  for (int i = 0; i < kPack; i++)
+    store(p + i * kQueries, x.v[i], Full{});
 }
 
 /// Copies `rows` rows of `dim` elements to rows of `pitch` floats, zero beyond `dim`.
-template <class T> static void stage_rows(float *to, int pitch, const T *from, int64_t stride, int rows, int64_t dim) {
-  for (int i = 0; i < rows; i++) {
+template <class T>
+static void stage_rows(float *to, int pitch, const T *from, int64_t stride, int64_t rows, int64_t dim) {
+  for (int64_t i = 0; i < rows; i++) {
     for_vectors(dim,
                 [&](int64_t d, auto lanes) { store(to + i * pitch + d, load(from + i * stride + d, lanes), Full{}); });
   }
@@ -96,14 +211,6 @@ static void stage_columns(float *to, const T *from, int64_t stride, int rows, in
     for (int64_t d = 0; d < dim; d++)
       for (int i = 0; i < lanes; i += W)
         store(to + d * kQueries + i, load(to + d * kQueries + i, Full{}) * set1(factor), Full{});
-}
-
-/// The first W natural numbers.
-AIOS_INLINE VF lane_numbers() {
-  float lane[W];
-  for (int i = 0; i < W; i++)
-    lane[i] = static_cast<float>(i);
-  return load(lane, Full{});
 }
 
 /// Blocks of floats, one after the other, in a worker's scratch memory; each starts at a cache line.

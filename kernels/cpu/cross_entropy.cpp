@@ -97,18 +97,18 @@ template <class T> struct Backward {
     });
   }
 
-  void part(int64_t r, int64_t begin, int64_t n, float factor) const {
+  [[gnu::flatten, gnu::noinline]] void part(int64_t r, int64_t begin, int64_t n, float factor) const {
     const T *x = logits + r * ld + begin;
     T *y = dlogits + r * ld + begin;
     const int64_t target = targets[r] - begin;
     const VF shift = set1(lse[r]), scale = set1(factor);
     if (targets[r] < 0) {
-      for_vectors(n, [&](int64_t i, auto lanes) { store(y + i, zero(), lanes); });
+      for_vectors(n, [=](int64_t i, auto lanes) { store(y + i, zero(), lanes); });
       return;
     }
     const bool here = target >= 0 && target < n;
     const VF at_target = here ? (exp(load(x + target, Tail{1}) - shift) - set1(1.0f)) * scale : zero();
-    for_vectors(n, [&](int64_t i, auto lanes) { store(y + i, exp(load(x + i, lanes) - shift) * scale, lanes); });
+    for_packs(n, [=](int64_t i, auto lanes) { store(y + i, exp(load(x + i, lanes) - shift) * scale, lanes); });
     if (here)
       store(y + target, at_target, Tail{1});
   }

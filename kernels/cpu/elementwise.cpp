@@ -186,10 +186,11 @@ template <class T> struct Elementwise {
   }
 };
 
-template <class T, class Op> void unary_row(void *out, const void *a, const void *, int64_t n, Scalars s) {
+template <class T, class Op>
+[[gnu::flatten]] void unary_row(void *out, const void *a, const void *, int64_t n, Scalars s) {
   const T *x = static_cast<const T *>(a);
   T *y = static_cast<T *>(out);
-  for_vectors(n, [=](int64_t i, auto lanes) { store(y + i, Op::value(load(x + i, lanes), s), lanes); });
+  for_packs(n, [=](int64_t i, auto lanes) { store(y + i, Op::value(load(x + i, lanes), s), lanes); });
 }
 
 template <class T> void copy_row(void *out, const void *a, const void *, int64_t n, Scalars) {
@@ -197,19 +198,20 @@ template <class T> void copy_row(void *out, const void *a, const void *, int64_t
     memcpy(out, a, sizeof(T) * static_cast<size_t>(n));
 }
 
-template <class T, class Op> void backward_row(void *da, const void *a, const void *dout, int64_t n, Scalars s) {
+template <class T, class Op>
+[[gnu::flatten]] void backward_row(void *da, const void *a, const void *dout, int64_t n, Scalars s) {
   const T *x = static_cast<const T *>(a), *dy = static_cast<const T *>(dout);
   T *dx = static_cast<T *>(da);
-  for_vectors(n, [=](int64_t i, auto lanes) {
+  for_packs(n, [=](int64_t i, auto lanes) {
     store(dx + i, load(dy + i, lanes) * Op::derivative(load(x + i, lanes), s), lanes);
   });
 }
 
-template <class T, class Op> void binary_row(void *out, const void *a, const void *b, int64_t n, Scalars) {
+template <class T, class Op>
+[[gnu::flatten]] void binary_row(void *out, const void *a, const void *b, int64_t n, Scalars) {
   const T *x = static_cast<const T *>(a), *y = static_cast<const T *>(b);
   T *z = static_cast<T *>(out);
-  for_vectors(n,
-              [=](int64_t i, auto lanes) { store(z + i, Op::value(load(x + i, lanes), load(y + i, lanes)), lanes); });
+  for_packs(n, [=](int64_t i, auto lanes) { store(z + i, Op::value(load(x + i, lanes), load(y + i, lanes)), lanes); });
 }
 
 /// Indexed by aios_unary_op, aios_unary_op and aios_binary_op.

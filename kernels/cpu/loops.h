@@ -3,7 +3,7 @@
 
 #include "../../native/cpu/launch.h"
 #include "aios_kernels.h"
-#include "simd.h"
+#include "simd_pack.h"
 
 namespace aios::AIOS_ISA {
 
@@ -82,6 +82,26 @@ template <class F> AIOS_INLINE double sum_vectors(int64_t n, const F &add) {
   accumulate(sum[2], sum[3]);
   accumulate(sum[0], sum[2]);
   return reduce_add(sum[0]);
+}
+
+/// Sum over i < n of the vectors that term(i, lanes) returns; terms of lanes that are not real are left out. Sums of
+/// kBlockPacks packs are taken in binary32, so that no lane adds up more than a few terms, and joined in double.
+template <class F> AIOS_INLINE double sum_blocks(int64_t n, const F &term) {
+  constexpr int64_t kBlockPacks = 16, kBlock = kBlockPacks * kPack * W;
+  VD total = zero_double();
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    Pack sum = spread<Pack>(zero());
+    VF rest = zero();
+    for_packs(min64(kBlock, n - begin), [&](int64_t i, auto lanes) {
+      accumulate_by([](const auto &a, const auto &b) { return b + a; },
+                    replace_rest(term(begin + i, lanes), zero(), lanes), sum, rest);
+    });
+#pragma GCC unroll 4
+    for (int i = 0; i < kPack; i++)
+      accumulate(total, sum.v[i]);
+    accumulate(total, rest);
+  }
+  return reduce_add(total);
 }
 
 } // namespace aios::AIOS_ISA

@@ -1,7 +1,7 @@
 // The kernels of LayerNorm and RMSNorm: one template, which differs in whether the mean is subtracted.
 //
 // Forward: out = (x - mean) * rstd * weight + bias, with mean = 0 and no bias for RMSNorm. A row is read three times
-// (mean, variance, result) while it sits in the first-level cache; sums are in double.
+// (mean, variance, result) while it sits in the first-level cache; sums over blocks are joined in double.
 // Backward, with g = dout * weight and h = (x - mean) * rstd:
 //   dx = rstd * (g - mean(g) - h * mean(g h)), without mean(g) for RMSNorm
 //   dweight = sum over rows of dout * h, dbias = sum over rows of dout
@@ -18,9 +18,9 @@ AIOS_INLINE int64_t norm_chunk_rows(int64_t rows, int64_t cols) {
   return max64(ceil_div(rows, kMostChunks), max64(1, kTaskElements / max64(1, cols)));
 }
 
-/// weight[i], or 1 without weights.
-template <class T, class Lanes> AIOS_INLINE VF load_weight(const T *weight, int64_t i, Lanes lanes) {
-  return weight ? load(weight + i, lanes) : set1(1.0f);
+/// x * weight[i], or x without weights.
+template <class V, class T, class Lanes> AIOS_INLINE V weigh(const V &x, const T *weight, int64_t i, Lanes lanes) {
+  return weight ? x * load(weight + i, lanes) : x;
 }
 
 template <class T, bool Centered> struct NormForward {
@@ -39,17 +39,16 @@ template <class T, bool Centered> struct NormForward {
     });
   }
 
-  void row(int64_t r) const {
+  [[gnu::flatten]] void row(int64_t r) const {
     const T *in = x + r * cols;
     T *to = out + r * cols;
     double center = 0.0;
     if constexpr (Centered)
-      center = sum_vectors(cols, [&](int64_t i, auto lanes, VD &sum) { accumulate(sum, load(in + i, lanes)); }) /
-               static_cast<double>(cols);
+      center = sum_blocks(cols, [=](int64_t i, auto lanes) { return load(in + i, lanes); }) / static_cast<double>(cols);
     const VF mu = set1(static_cast<float>(center));
-    const double squares = sum_vectors(cols, [&](int64_t i, auto lanes, VD &sum) {
-      const VF d = replace_rest(load(in + i, lanes) - mu, zero(), lanes);
-      accumulate(sum, d, d);
+    const double squares = sum_blocks(cols, [=](int64_t i, auto lanes) {
+      const auto d = load(in + i, lanes) - mu;
+      return d * d;
     });
     const double inverse = 1.0 / std::sqrt(squares / static_cast<double>(cols) + static_cast<double>(epsilon));
     const VF scale = set1(static_cast<float>(inverse));
@@ -57,8 +56,8 @@ template <class T, bool Centered> struct NormForward {
       mean[r] = static_cast<float>(center);
     if (rstd)
       rstd[r] = static_cast<float>(inverse);
-    for_vectors(cols, [&](int64_t i, auto lanes) {
-      VF y = (load(in + i, lanes) - mu) * scale * load_weight(weight, i, lanes);
+    for_packs(cols, [=, this](int64_t i, auto lanes) {
+      auto y = weigh((load(in + i, lanes) - mu) * scale, weight, i, lanes);
       if (bias)
         y = y + load(bias + i, lanes);
       store(to + i, y, lanes);
@@ -93,26 +92,25 @@ template <class T, bool Centered> struct NormBackward {
       });
   }
 
-  void row(int64_t r, float *partial) const {
+  [[gnu::flatten]] void row(int64_t r, float *partial) const {
     const T *in = x + r * cols, *up = dout + r * cols;
     T *to = dx + r * cols;
     const VF mu = set1(Centered ? mean[r] : 0.0f), scale = set1(rstd[r]);
     double mean_g = 0.0;
     if constexpr (Centered)
       mean_g =
-          sum_vectors(cols, [&](int64_t i, auto lanes,
-                                VD &sum) { accumulate(sum, load(up + i, lanes), load_weight(weight, i, lanes)); }) /
+          sum_blocks(cols, [=, this](int64_t i, auto lanes) { return weigh(load(up + i, lanes), weight, i, lanes); }) /
           static_cast<double>(cols);
-    const double mean_gh = sum_vectors(cols,
-                                       [&](int64_t i, auto lanes, VD &sum) {
-                                         const VF g = load(up + i, lanes) * load_weight(weight, i, lanes);
-                                         accumulate(sum, g, (load(in + i, lanes) - mu) * scale);
-                                       }) /
-                           static_cast<double>(cols);
+    const double mean_gh =
+        sum_blocks(cols,
+                   [=, this](int64_t i, auto lanes) {
+                     return weigh(load(up + i, lanes), weight, i, lanes) * ((load(in + i, lanes) - mu) * scale);
+                   }) /
+        static_cast<double>(cols);
     const VF c1 = set1(static_cast<float>(mean_g)), c2 = set1(static_cast<float>(mean_gh));
-    for_vectors(cols, [&](int64_t i, auto lanes) {
-      const VF d = load(up + i, lanes), h = (load(in + i, lanes) - mu) * scale;
-      VF y = d * load_weight(weight, i, lanes);
+    for_packs(cols, [=, this](int64_t i, auto lanes) {
+      const auto d = load(up + i, lanes), h = (load(in + i, lanes) - mu) * scale;
+      auto y = weigh(d, weight, i, lanes);
       if constexpr (Centered)
         y = y - c1;
       y = scale * fma(h, -c2, y);

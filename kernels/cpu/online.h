@@ -13,33 +13,38 @@ struct OnlineSum {
   float max, sum;
 };
 
-template <class T> AIOS_INLINE OnlineSum online_sum(const T *x, int64_t n) {
-  constexpr int64_t kBlock = 32 * W;
+/// The greatest of `start` and of x[0 .. n), lane by lane.
+template <class T> AIOS_INLINE VF row_maximum(const T *x, int64_t n, VF start) {
+  Pack top = spread<Pack>(start);
+  VF rest = start;
+  for_packs(n, [&](int64_t i, auto lanes) {
+    const auto value = replace_rest(load(x + i, lanes), set1(-FLT_MAX), lanes);
+    accumulate_by([](const auto &a, const auto &b) { return max(a, b); }, value, top, rest);
+  });
+  return max(rest, fold(top, [](VF a, VF b) { return max(a, b); }));
+}
+
+/// The sum of exp(x - m) over x[0 .. n), lane by lane; every exponential is passed to take(i, e, lanes) as well.
+template <class T, class F> AIOS_INLINE VF row_exponentials(const T *x, int64_t n, VF m, const F &take) {
+  Pack sum = spread<Pack>(zero());
+  VF rest = zero();
+  for_packs(n, [&](int64_t i, auto lanes) {
+    const auto e = exp(load(x + i, lanes) - m);
+    take(i, e, lanes);
+    accumulate_by([](const auto &a, const auto &b) { return b + a; }, replace_rest(e, zero(), lanes), sum, rest);
+  });
+  return rest + fold(sum, [](VF a, VF b) { return a + b; });
+}
+
+template <class T> [[gnu::flatten]] OnlineSum online_sum(const T *x, int64_t n) {
+  constexpr int64_t kBlock = 64 * W;
   VF m = set1(-FLT_MAX), s = zero();
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const T *p = x + begin;
     const int64_t length = min64(kBlock, n - begin);
-    VF top[2] = {m, m};
-    int64_t i = 0;
-    for (; i + 2 * W <= length; i += 2 * W) {
-      top[0] = max(load(p + i, Full{}), top[0]);
-      top[1] = max(load(p + i + W, Full{}), top[1]);
-    }
-    for_vectors(length - i, [&](int64_t j, auto lanes) {
-      top[0] = max(replace_rest(load(p + i + j, lanes), set1(-FLT_MAX), lanes), top[0]);
-    });
-    const VF raised = max(top[0], top[1]);
-    s = s * exp(m - raised);
+    const VF raised = row_maximum(p, length, m);
+    s = s * exp(m - raised) + row_exponentials(p, length, raised, [](int64_t, const auto &, auto) {});
     m = raised;
-    VF sum[2] = {zero(), zero()};
-    for (i = 0; i + 2 * W <= length; i += 2 * W) {
-      sum[0] = sum[0] + exp(load(p + i, Full{}) - m);
-      sum[1] = sum[1] + exp(load(p + i + W, Full{}) - m);
-    }
-    for_vectors(length - i, [&](int64_t j, auto lanes) {
-      sum[0] = sum[0] + replace_rest(exp(load(p + i + j, lanes) - m), zero(), lanes);
-    });
-    s = s + (sum[0] + sum[1]);
   }
   const float top = reduce_max(m);
   return {top, reduce_add(s * exp(m - set1(top)))};

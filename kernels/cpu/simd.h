@@ -18,6 +18,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #define AIOS_INLINE static inline __attribute__((always_inline))
 
@@ -96,6 +97,11 @@ AIOS_INLINE VF copysign(VF x, VF sign) {
   return (VF)(((VI)x & 0x7fffffff) | ((VI)sign & INT32_MIN));
 }
 
+/// x with 12 of its 24 bits, so that the square is exact.
+AIOS_INLINE VF upper_bits(VF x) {
+  return (VF)((VI)x & ~0xfff);
+}
+
 /// The greater of x and acc; NaN once either was NaN.
 AIOS_INLINE VF max_nan(VF x, VF acc) {
   return select(is_nan(x), x, max(x, acc));
@@ -106,32 +112,31 @@ AIOS_INLINE VF min_nan(VF x, VF acc) {
   return select(is_nan(x), x, min(x, acc));
 }
 
+/// Lane i of the result is lane (i + By) modulo the number of lanes.
+template <int By, class V, int... I> AIOS_INLINE V rotate(V x, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(x, x, ((I + By) % static_cast<int>(sizeof...(I)))...);
+}
+
+/// f over all lanes, always in the same order: halves are joined until one lane is left.
+template <int Lanes, int Half = Lanes / 2, class V, class F> AIOS_INLINE V join_lanes(V x, const F &f) {
+  if constexpr (Half == 0)
+    return x;
+  else
+    return join_lanes<Lanes, Half / 2>(f(x, rotate<Half>(x, std::make_integer_sequence<int, Lanes>{})), f);
+}
+
 /// Sum of the lanes, always in the same order.
 AIOS_INLINE float reduce_add(VF x) {
-  float lane[W];
-  store(lane, x, Full{});
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++)
-      lane[i] += lane[i + half];
-  return lane[0];
+  return join_lanes<W>(x, [](VF a, VF b) { return a + b; })[0];
 }
 
 AIOS_INLINE float reduce_max(VF x) {
-  float lane[W];
-  store(lane, x, Full{});
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++)
-      lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-  return lane[0];
+  return join_lanes<W>(x, [](VF a, VF b) { return max(a, b); })[0];
 }
 
 AIOS_INLINE double reduce_add(const VD &x) {
-  double lane[W];
-  store(lane, x);
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++)
-      lane[i] += lane[i + half];
-  return lane[0];
+  const auto sum = x.lo + x.hi;
+  return join_lanes<W / 2>(sum, [](auto a, auto b) { return a + b; })[0];
 }
 
 /// Calls f(i, Full) for each whole vector of n elements, then f(i, Tail) for the rest.

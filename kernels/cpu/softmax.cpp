@@ -6,43 +6,47 @@ namespace aios::AIOS_ISA {
 
 namespace {
 
-/// Rows up to this length keep their exponentials in floats on the stack: one exponential per element.
+/// Rows up to this length keep their exponentials on the stack when T is too short for them.
 constexpr int64_t kShort = 4096;
 
-template <class T> void short_row(T *out, const T *a, int64_t cols) {
-  alignas(64) float e[kShort];
-  VF top = set1(-FLT_MAX), sum[2] = {zero(), zero()};
-  for_vectors(cols,
-              [&](int64_t i, auto lanes) { top = max(replace_rest(load(a + i, lanes), set1(-FLT_MAX), lanes), top); });
-  const VF m = set1(reduce_max(top));
-  int64_t i = 0;
-  for (; i + 2 * W <= cols; i += 2 * W) {
-    const VF x = exp(load(a + i, Full{}) - m), y = exp(load(a + i + W, Full{}) - m);
-    store(e + i, x, Full{});
-    store(e + i + W, y, Full{});
-    sum[0] = sum[0] + x;
-    sum[1] = sum[1] + y;
-  }
-  for_vectors(cols - i, [&](int64_t j, auto lanes) {
-    const VF x = exp(load(a + i + j, lanes) - m);
-    store(e + i + j, x, lanes);
-    sum[0] = sum[0] + replace_rest(x, zero(), lanes);
-  });
-  const VF scale = set1(1.0f / reduce_add(sum[0] + sum[1]));
-  for_vectors(cols, [&](int64_t c, auto lanes) { store(out + c, load(e + c, lanes) * scale, lanes); });
+/// Rows up to this length stay in the second-level cache, so that they are read and written three times.
+constexpr int64_t kCached = int64_t{1} << 17;
+
+/// One exponential per element: they are kept in `e`, which may be `out` and `a`.
+template <class T> [[gnu::flatten]] void cached_row(T *out, float *e, const T *a, int64_t cols) {
+  const VF m = set1(reduce_max(row_maximum(a, cols, set1(-FLT_MAX))));
+  const VF sum = row_exponentials(a, cols, m, [=](int64_t i, const auto &x, auto lanes) { store(e + i, x, lanes); });
+  const VF scale = set1(1.0f / reduce_add(sum));
+  for_packs(cols, [=](int64_t i, auto lanes) { store(out + i, load(e + i, lanes) * scale, lanes); });
 }
 
-template <class T> void long_row(T *out, const T *a, int64_t cols) {
+/// Two exponentials per element, but the row is read only twice and written once.
+template <class T> [[gnu::flatten]] void long_row(T *out, const T *a, int64_t cols) {
   const OnlineSum s = online_sum(a, cols);
   const VF m = set1(s.max), scale = set1(1.0f / s.sum);
-  for_vectors(cols, [&](int64_t c, auto lanes) { store(out + c, exp(load(a + c, lanes) - m) * scale, lanes); });
+  for_packs(cols, [=](int64_t i, auto lanes) { store(out + i, exp(load(a + i, lanes) - m) * scale, lanes); });
 }
 
-template <class T> void backward_row(T *da, const T *dout, const T *out, int64_t cols) {
-  const VF dot = set1(static_cast<float>(sum_vectors(
-      cols, [=](int64_t i, auto lanes, VD &sum) { accumulate(sum, load(out + i, lanes), load(dout + i, lanes)); })));
-  for_vectors(
-      cols, [=](int64_t i, auto lanes) { store(da + i, load(out + i, lanes) * (load(dout + i, lanes) - dot), lanes); });
+void forward_row(float *out, const float *a, int64_t cols) {
+  if (cols <= kCached)
+    cached_row(out, out, a, cols);
+  else
+    long_row(out, a, cols);
+}
+
+void forward_row(bf16 *out, const bf16 *a, int64_t cols) {
+  alignas(64) float e[kShort];
+  if (cols <= kShort)
+    cached_row(out, e, a, cols);
+  else
+    long_row(out, a, cols);
+}
+
+template <class T> [[gnu::flatten]] void backward_row(T *da, const T *dout, const T *out, int64_t cols) {
+  const VF dot = set1(static_cast<float>(
+      sum_blocks(cols, [=](int64_t i, auto lanes) { return load(out + i, lanes) * load(dout + i, lanes); })));
+  for_packs(cols,
+            [=](int64_t i, auto lanes) { store(da + i, load(out + i, lanes) * (load(dout + i, lanes) - dot), lanes); });
 }
 
 } // namespace
@@ -55,8 +59,7 @@ aios_status aios_softmax(aios_stream stream, void *out, const void *a, int64_t r
     return enqueue(stream, [=](Team &team) {
       parallel_ranges(team, rows, cols, 1, [=](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; r++)
-          (cols <= kShort ? short_row<T> : long_row<T>)(static_cast<T *>(out) + r * cols,
-                                                        static_cast<const T *>(a) + r * cols, cols);
+          forward_row(static_cast<T *>(out) + r * cols, static_cast<const T *>(a) + r * cols, cols);
       });
     });
   });

@@ -17,25 +17,34 @@ template <class F> void parallel_rows(Team &team, int64_t rows, int64_t cols, co
   });
 }
 
+template <class T> [[gnu::flatten, gnu::noinline]] void forward_row(T *out, const T *gate, const T *up, int64_t n) {
+  for_packs(n, [=](int64_t i, auto lanes) {
+    store(out + i, Silu::value(load(gate + i, lanes), {}) * load(up + i, lanes), lanes);
+  });
+}
+
+template <class T>
+[[gnu::flatten, gnu::noinline]] void backward_row(T *dgate, T *dup, const T *dout, const T *gate, const T *up,
+                                                  int64_t n) {
+  for_packs(n, [=](int64_t i, auto lanes) {
+    const auto g = load(gate + i, lanes), d = load(dout + i, lanes);
+    store(dgate + i, d * Silu::derivative(g, {}) * load(up + i, lanes), lanes);
+    store(dup + i, d * Silu::value(g, {}), lanes);
+  });
+}
+
 template <class T> void forward(Team &team, T *out, const T *a, int64_t rows, int64_t cols) {
   parallel_rows(team, rows, cols, [=](int64_t row, int64_t begin, int64_t n) {
-    const T *gate = a + row * 2 * cols + begin, *up = gate + cols;
-    T *to = out + row * cols + begin;
-    for_vectors(n, [=](int64_t i, auto lanes) {
-      store(to + i, Silu::value(load(gate + i, lanes), {}) * load(up + i, lanes), lanes);
-    });
+    const T *gate = a + row * 2 * cols + begin;
+    forward_row(out + row * cols + begin, gate, gate + cols, n);
   });
 }
 
 template <class T> void backward(Team &team, T *da, const T *dout, const T *a, int64_t rows, int64_t cols) {
   parallel_rows(team, rows, cols, [=](int64_t row, int64_t begin, int64_t n) {
-    const T *gate = a + row * 2 * cols + begin, *up = gate + cols, *dy = dout + row * cols + begin;
-    T *dgate = da + row * 2 * cols + begin, *dup = dgate + cols;
-    for_vectors(n, [=](int64_t i, auto lanes) {
-      const VF g = load(gate + i, lanes), d = load(dy + i, lanes);
-      store(dgate + i, d * Silu::derivative(g, {}) * load(up + i, lanes), lanes);
-      store(dup + i, d * Silu::value(g, {}), lanes);
-    });
+    const T *gate = a + row * 2 * cols + begin;
+    T *dgate = da + row * 2 * cols + begin;
+    backward_row(dgate, dgate + cols, dout + row * cols + begin, gate, gate + cols, n);
   });
 }
 

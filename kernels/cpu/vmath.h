@@ -3,34 +3,42 @@
 // fit is below 0.11 ulp, the rest is rounding.
 #pragma once
 
-#include "simd.h"
+#include "simd_pack.h"
 
 namespace aios::AIOS_ISA {
 
 /// Polynomial c[0] + c[1] x + ... by Horner's rule.
-template <int N> AIOS_INLINE VF polynomial(VF x, const float (&c)[N]) {
-  VF y = set1(c[N - 1]);
-  for (int i = N - 2; i >= 0; i--)
+template <class V, int N> AIOS_INLINE V polynomial(const V &x, const float (&c)[N]) {
+  V y = fma(set1(c[N - 1]), x, set1(c[N - 2]));
+#pragma GCC unroll 16
+  for (int i = N - 3; i >= 0; i--)
     y = fma(y, x, set1(c[i]));
   return y;
 }
 
-/// exp(hi + lo) for |lo| <= 0.06: the exponential of a sum that has more digits than a float.
-AIOS_INLINE VF exp_sum(VF hi, VF lo) {
-  constexpr float kQ[] = {4.999999404e-01f, 1.666652113e-01f, 4.166838899e-02f, 8.368716575e-03f, 1.381459879e-03f};
-  // Beyond these bounds the result is infinite or 0; a NaN passes because it is the second operand.
-  hi = min(set1(89.0f), max(set1(-104.0f), hi));
-  // Adding 1.5 * 2^23 rounds to an integer.
-  const VF n = fma(hi, set1(1.44269504f), set1(12582912.0f)) - set1(12582912.0f);
-  // ln 2 = 0.693359375 - 2.12194440e-4; the first has 9 bits, so that its product with n is exact.
-  VF r = fma(n, set1(-0.693359375f), hi);
-  r = fma(n, set1(2.12194440e-4f), r) + lo;
-  const VF y = fma(r * r, polynomial(r, kQ), r) + set1(1.0f);
-  return scale2(y, n);
+/// The sum of x + lo, where lo may be absent.
+struct None {};
+template <class V> AIOS_INLINE V add(const V &x, const V &lo) {
+  return x + lo;
+}
+template <class V> AIOS_INLINE V add(const V &x, None) {
+  return x;
 }
 
-AIOS_INLINE VF exp(VF x) {
-  return exp_sum(x, set1(0.0f));
+/// exp(hi + lo) for |lo| <= 0.06: the exponential of a sum that has more digits than a float.
+template <class V, class Lo> AIOS_INLINE V exp_sum(const V &hi, const Lo &lo) {
+  constexpr float kQ[] = {4.999999404e-01f, 1.666652113e-01f, 4.166838899e-02f, 8.368716575e-03f, 1.381459879e-03f};
+  // Beyond these bounds the result is infinite or 0; a NaN passes because it is the second operand.
+  const V x = min(set1(89.0f), max(set1(-104.0f), hi));
+  // Adding 1.5 * 2^23 rounds to an integer.
+  const V n = fma(x, set1(1.44269504f), set1(12582912.0f)) - set1(12582912.0f);
+  // ln 2 = 0.693359375 - 2.12194440e-4; the first has 9 bits, so that its product with n is exact.
+  const V r = add(fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), x)), lo);
+  return scale2(fma(r * r, polynomial(r, kQ), r) + set1(1.0f), n);
+}
+
+template <class V> AIOS_INLINE V exp(const V &x) {
+  return exp_sum(x, None{});
 }
 
 AIOS_INLINE VF log(VF x) {
@@ -53,49 +61,52 @@ AIOS_INLINE VF log(VF x) {
   return select(eq(x, zero()), set1(-INFINITY), y);
 }
 
-/// The logistic function 1 / (1 + exp(-x)) and its derivative.
-struct Logistic {
-  VF value, slope;
-};
+template <class V>
+requires OfPack<V> AIOS_INLINE V log(const V &x) {
+  return map([](VF y) { return log(y); }, x);
+}
+
+/// The logistic function 1 / (1 + exp(-x)), which keeps its relative accuracy where it is tiny.
+template <class V> AIOS_INLINE V sigmoid(const V &x) {
+  const V z = exp(-abs(x)); // cannot overflow
+  return select(lt(x, zero()), z, spread<V>(set1(1.0f))) / (z + set1(1.0f));
+}
+
+/// The logistic function and its derivative.
+template <class V> struct Logistic { V value, slope; };
 
 /// Both keep their relative accuracy where they are tiny.
-AIOS_INLINE Logistic logistic(VF x) {
-  const VF z = exp((VF)((VI)x | INT32_MIN)); // exp(-|x|) cannot overflow
-  const VF inverse = set1(1.0f) / (z + set1(1.0f));
-  const VF small = z * inverse;
+template <class V> AIOS_INLINE Logistic<V> logistic(const V &x) {
+  const V z = exp(-abs(x)); // cannot overflow
+  const V inverse = set1(1.0f) / (z + set1(1.0f));
+  const V small = z * inverse;
   return {select(lt(x, zero()), small, inverse), small * inverse};
 }
 
-AIOS_INLINE VF sigmoid(VF x) {
-  return logistic(x).value;
-}
-
-AIOS_INLINE VF tanh(VF x) {
+template <class V> AIOS_INLINE V tanh(const V &x) {
   constexpr float kP[] = {-3.333328366e-01f, 1.333149076e-01f, -5.374349654e-02f, 2.065058611e-02f, -5.717043299e-03f};
-  const VF magnitude = abs(x);
-  const VF square = x * x;
-  const VF small = fma(square * x, polynomial(square, kP), x);
-  const VF large = set1(1.0f) - set1(2.0f) / (exp(magnitude + magnitude) + set1(1.0f));
+  const V magnitude = abs(x);
+  const V square = x * x;
+  const V small = fma(square * x, polynomial(square, kP), x);
+  const V large = set1(1.0f) - set1(2.0f) / (exp(magnitude + magnitude) + set1(1.0f));
   return select(lt(magnitude, set1(0.625f)), small, copysign(large, x));
 }
 
 /// The normal distribution function Phi(x) and, by its density phi, its derivative.
-struct Normal {
-  VF distribution, density;
-};
+template <class V> struct Normal { V distribution, density; };
 
 /// Phi(-t) = exp(-t^2 / 2) R(t), where R is smooth and has a rational fit with positive terms only: the lower tail
 /// keeps its relative accuracy down to where it underflows.
-AIOS_INLINE Normal normal(VF x) {
+template <class V> AIOS_INLINE Normal<V> normal(const V &x) {
   constexpr float kP[] = {5.000000000e-01f, 4.392808378e-01f, 1.839671731e-01f, 4.088044912e-02f, 4.153124988e-03f};
   constexpr float kQ[] = {1.000000000e+00f, 1.676446676e+00f, 1.205540180e+00f,
                           4.714034796e-01f, 1.024782062e-01f, 1.041022874e-02f};
-  const VF t = min(set1(16.0f), abs(x));
+  const V t = min(set1(16.0f), abs(x));
   // t^2 = head^2 + (t - head)(t + head), where the square of the 12 bits of head is exact.
-  const VF head = (VF)((VI)t & ~0xfff);
-  const VF half = set1(-0.5f);
-  const VF gauss = exp_sum(half * head * head, half * (t - head) * (t + head));
-  const VF tail = gauss * polynomial(t, kP) / polynomial(t, kQ);
+  const V head = upper_bits(t);
+  const V half = spread<V>(set1(-0.5f));
+  const V gauss = exp_sum(half * head * head, half * (t - head) * (t + head));
+  const V tail = gauss * polynomial(t, kP) / polynomial(t, kQ);
   return {select(lt(x, zero()), tail, set1(1.0f) - tail), gauss * set1(0.398942280f)};
 }
 
