@@ -14,10 +14,12 @@ struct aios_event_s {
   std::atomic<int> references{1};
   std::atomic<uint64_t> recordings{0}; // numbers the recordings
 
-  std::mutex mutex; // guards the rest
+  std::mutex mutex; // guards the point; only host threads take it
   uint64_t recording = 0;
   aios_stream stream = nullptr;
   uint64_t target = 0;
+
+  std::mutex time_mutex; // guards the time: the worker that records must not meet the host that has just enqueued
   uint64_t timed_recording = 0;
   std::chrono::steady_clock::time_point time{};
 
@@ -48,7 +50,7 @@ struct RecordBody {
 void run_record(const void *body, aios::Team &) {
   const RecordBody &record = *static_cast<const RecordBody *>(body);
   {
-    const std::lock_guard lock(record.event->mutex);
+    const std::lock_guard lock(record.event->time_mutex);
     if (record.recording > record.event->timed_recording) {
       record.event->timed_recording = record.recording;
       record.event->time = std::chrono::steady_clock::now();
@@ -149,6 +151,7 @@ aios_status aios_cpu_event_elapsed(float *milliseconds, aios_event start, aios_e
       return fail(AIOS_STATUS_INVALID_ARGUMENT, "the %s event was never recorded", i == 0 ? "start" : "end");
     if (!events[i]->stream->reached(events[i]->target))
       return AIOS_STATUS_NOT_READY;
+    const std::lock_guard time_lock(events[i]->time_mutex);
     times[i] = events[i]->time;
   }
   *milliseconds = std::chrono::duration<float, std::milli>(times[1] - times[0]).count();

@@ -71,15 +71,12 @@ internal sealed class BlockAllocator(IMemorySource source)
         block.State = BlockState.Live;
         block.Requested = bytes;
         _live.Add(block.Address, index);
-        _statistics = _statistics with
-        {
-            AllocatedBytes = _statistics.AllocatedBytes + block.Size,
-            PeakAllocatedBytes = Math.Max(_statistics.PeakAllocatedBytes, _statistics.AllocatedBytes + block.Size),
-            RequestedBytes = _statistics.RequestedBytes + bytes,
-            LiveBlocks = _statistics.LiveBlocks + 1,
-            Allocations = _statistics.Allocations + 1,
-            CacheHits = _statistics.CacheHits + (hit ? 1 : 0),
-        };
+        _statistics.AllocatedBytes += block.Size;
+        _statistics.PeakAllocatedBytes = Math.Max(_statistics.PeakAllocatedBytes, _statistics.AllocatedBytes);
+        _statistics.RequestedBytes += bytes;
+        _statistics.LiveBlocks++;
+        _statistics.Allocations++;
+        _statistics.CacheHits += hit ? 1 : 0;
         return block.Address;
     }
 
@@ -92,12 +89,9 @@ internal sealed class BlockAllocator(IMemorySource source)
         }
 
         ref Block block = ref _blocks[index];
-        _statistics = _statistics with
-        {
-            AllocatedBytes = _statistics.AllocatedBytes - block.Size,
-            RequestedBytes = _statistics.RequestedBytes - block.Requested,
-            LiveBlocks = _statistics.LiveBlocks - 1,
-        };
+        _statistics.AllocatedBytes -= block.Size;
+        _statistics.RequestedBytes -= block.Requested;
+        _statistics.LiveBlocks--;
         if (_segments[block.Segment].Pool == pool)
         {
             Merge(index);
@@ -107,7 +101,7 @@ internal sealed class BlockAllocator(IMemorySource source)
         block.State = BlockState.Deferred;
         block.ListNext = _pools[pool].Deferred;
         _pools[pool].Deferred = index;
-        _statistics = _statistics with { DeferredBytes = _statistics.DeferredBytes + block.Size };
+        _statistics.DeferredBytes += block.Size;
         return true;
     }
 
@@ -146,25 +140,19 @@ internal sealed class BlockAllocator(IMemorySource source)
         }
 
         _live.Clear();
-        _statistics = _statistics with
-        {
-            AllocatedBytes = 0,
-            RequestedBytes = 0,
-            DeferredBytes = 0,
-            ReservedBytes = 0,
-            LiveBlocks = 0,
-        };
+        _statistics.AllocatedBytes = 0;
+        _statistics.RequestedBytes = 0;
+        _statistics.DeferredBytes = 0;
+        _statistics.ReservedBytes = 0;
+        _statistics.LiveBlocks = 0;
     }
 
     /// <summary>Counts a retry and starts the peaks again from what is in use when <paramref name="peaks"/>.</summary>
     public void Note(bool retry, bool peaks)
     {
-        _statistics = _statistics with
-        {
-            Retries = _statistics.Retries + (retry ? 1 : 0),
-            PeakAllocatedBytes = peaks ? _statistics.AllocatedBytes : _statistics.PeakAllocatedBytes,
-            PeakReservedBytes = peaks ? _statistics.ReservedBytes : _statistics.PeakReservedBytes,
-        };
+        _statistics.Retries += retry ? 1 : 0;
+        _statistics.PeakAllocatedBytes = peaks ? _statistics.AllocatedBytes : _statistics.PeakAllocatedBytes;
+        _statistics.PeakReservedBytes = peaks ? _statistics.ReservedBytes : _statistics.PeakReservedBytes;
     }
 
     /// <summary>Address and requested size of every block in use.</summary>
@@ -266,12 +254,9 @@ internal sealed class BlockAllocator(IMemorySource source)
         _segments[segment] = new Segment { Address = address, Size = bytes, Pool = pool, FirstBlock = index, Small = small };
         _blocks[index] = new Block { Address = address, Size = bytes, Previous = -1, Next = -1, Segment = segment };
         _pools[pool].Arena(small).Add(index);
-        _statistics = _statistics with
-        {
-            ReservedBytes = _statistics.ReservedBytes + bytes,
-            PeakReservedBytes = Math.Max(_statistics.PeakReservedBytes, _statistics.ReservedBytes + bytes),
-            SegmentsReserved = _statistics.SegmentsReserved + 1,
-        };
+        _statistics.ReservedBytes += bytes;
+        _statistics.PeakReservedBytes = Math.Max(_statistics.PeakReservedBytes, _statistics.ReservedBytes);
+        _statistics.SegmentsReserved++;
         return index;
     }
 
@@ -358,7 +343,7 @@ internal sealed class BlockAllocator(IMemorySource source)
         while (index >= 0)
         {
             int following = _blocks[index].ListNext;
-            _statistics = _statistics with { DeferredBytes = _statistics.DeferredBytes - _blocks[index].Size };
+            _statistics.DeferredBytes -= _blocks[index].Size;
             Merge(index);
             index = following;
         }
@@ -394,11 +379,8 @@ internal sealed class BlockAllocator(IMemorySource source)
         _blocks.Remove(released.FirstBlock);
         _segments.Remove(segment);
         source.Release(released.Address, released.Size);
-        _statistics = _statistics with
-        {
-            ReservedBytes = _statistics.ReservedBytes - released.Size,
-            SegmentsReleased = _statistics.SegmentsReleased + 1,
-        };
+        _statistics.ReservedBytes -= released.Size;
+        _statistics.SegmentsReleased++;
     }
 
     private FreeIndex ArenaOf(int block)

@@ -9,10 +9,11 @@ namespace AiOs.Training.Checkpoints;
 internal static class TensorItems
 {
     private const int PieceElements = 1 << 18;
+    private const int PieceBytes = 1 << 30;
 
     /// <summary>An item that reads a tensor's bytes from the device when it is written.</summary>
     public static SafetensorsItem Of(string name, Tensor value, Stream stream) => new(
-        name, value.DType == DType.BF16 ? SafetensorsType.BF16 : SafetensorsType.F32, value.Shape.ToArray(),
+        name, TypeOf(value), value.Shape.ToArray(),
         (offset, destination) => stream.CopyToHost(destination, value.Pointer + (nint)offset));
 
     /// <summary>Refuses a tensor of another shape.</summary>
@@ -33,6 +34,18 @@ internal static class TensorItems
     public static void Load(SafetensorsFile file, SafetensorsEntry entry, Tensor value, Stream stream)
     {
         CheckShape(file, entry, value);
+        if (entry.Type == TypeOf(value))
+        {
+            // Straight from the mapped file: the device's workers read its pages in parallel.
+            for (long at = 0; at < entry.ByteLength; at += PieceBytes)
+            {
+                int count = (int)Math.Min(PieceBytes, entry.ByteLength - at);
+                stream.CopyFromHost(value.Pointer + (nint)at, file.Bytes(entry, at, count));
+            }
+
+            return;
+        }
+
         var piece = new float[Math.Min(PieceElements, entry.Length)];
         BFloat16[] rounded = value.DType == DType.BF16 ? new BFloat16[piece.Length] : [];
         for (long at = 0; at < entry.Length; at += PieceElements)
@@ -51,4 +64,7 @@ internal static class TensorItems
             }
         }
     }
+
+    private static SafetensorsType TypeOf(Tensor value) =>
+        value.DType == DType.BF16 ? SafetensorsType.BF16 : SafetensorsType.F32;
 }

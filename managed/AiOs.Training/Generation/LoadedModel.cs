@@ -39,7 +39,7 @@ public sealed class LoadedModel : IDisposable
         using SafetensorsFile file = SafetensorsFile.Open(weights);
         GptConfig shape = GptWeights.ConfigOf(file, heads);
         ITokenizer? tokenizer = TokenizerFiles.TryLoad(directory);
-        var model = new Gpt(stream, shape, 0, GptWeights.DTypeOf(file));
+        var model = Gpt.WithoutWeights(stream, shape, GptWeights.DTypeOf(file));
         try
         {
             GptWeights.Load(model, file, stream);

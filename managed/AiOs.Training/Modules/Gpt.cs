@@ -26,11 +26,15 @@ public sealed class Gpt : Module
     /// <exception cref="AiOs.Runtime.AiOsException">The shape is impossible.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The dtype is neither.</exception>
     public Gpt(Stream stream, GptConfig config, ulong seed, DType dtype = DType.F32)
+        : this(config, new Initializer(stream, seed, dtype), dtype)
+    {
+    }
+
+    private Gpt(GptConfig config, Initializer init, DType dtype)
     {
         ArgumentNullException.ThrowIfNull(config);
         config.Validate();
         (Config, DType) = (config, dtype);
-        var init = new Initializer(stream, seed, dtype);
         _tokens = Register("transformer.wte", new Embedding(init, config.Vocab, config.Embd));
         _positions = Register("transformer.wpe", new Embedding(init, config.Block, config.Embd));
         _dropout = Register("transformer.drop", new Dropout(config.Dropout));
@@ -42,6 +46,10 @@ public sealed class Gpt : Module
 
         _norm = Register("transformer.ln_f", new LayerNorm(init, config.Embd));
     }
+
+    /// <summary>Makes a model of undefined weights, all of which are about to be read.</summary>
+    internal static Gpt WithoutWeights(Stream stream, GptConfig config, DType dtype) =>
+        new(config, Initializer.Undefined(stream, dtype), dtype);
 
     /// <summary>The shape.</summary>
     public GptConfig Config { get; }

@@ -20,6 +20,7 @@ public sealed class Initializer
     private readonly Stream _stream;
     private readonly ulong _seed;
     private readonly DType _dtype;
+    private readonly bool _undefined;
     private ulong _tensors;
 
     /// <summary>Makes a source of initial values.</summary>
@@ -38,12 +39,26 @@ public sealed class Initializer
         (_stream, _seed, _dtype) = (stream, seed ^ KeyOfInitialValues, dtype);
     }
 
+    private Initializer(Stream stream, DType dtype)
+        : this(stream, 0, dtype) => _undefined = true;
+
+    /// <summary>
+    /// Gives tensors of undefined contents, for a model whose weights are about to be read: computing values takes many
+    /// times as long as reading them.
+    /// </summary>
+    internal static Initializer Undefined(Stream stream, DType dtype) => new(stream, dtype);
+
     /// <summary>A tensor of normal values with mean 0.</summary>
     /// <param name="deviation">Standard deviation.</param>
     /// <param name="shape">Extents.</param>
     public Tensor Normal(double deviation, params ReadOnlySpan<long> shape)
     {
         Tensor tensor = Tensor.Empty(_stream, _dtype, shape);
+        if (_undefined)
+        {
+            return tensor;
+        }
+
         var values = new float[tensor.Length];
         ulong firstPiece = _tensors++ << 32;
         Parallel.For(0, (values.Length + PieceElements - 1) / PieceElements, piece =>
@@ -69,6 +84,6 @@ public sealed class Initializer
     public Tensor Constant(float value, params ReadOnlySpan<long> shape)
     {
         _tensors++;
-        return Tensor.Full(_stream, _dtype, value, shape);
+        return _undefined ? Tensor.Empty(_stream, _dtype, shape) : Tensor.Full(_stream, _dtype, value, shape);
     }
 }
