@@ -153,7 +153,9 @@ static Fit fit_range(const float *x, int n, float top, bool below_zero, bool hal
   alignas(64) float scales[kCandidates], offsets[kCandidates];
   const float width = high - low;
   for (int i = 0; i < kCandidates; i++) {
-    const float from = low + width * 0.055f * static_cast<float>(i % 4);
+    float from = low + width * 0.055f * static_cast<float>(i % 4);
+    if (below_zero && from > 0.0f)
+      from = 0.0f;
     const float to = high - width * 0.055f * static_cast<float>(i / 4);
     scales[i] = (to - from) / top;
     offsets[i] = from;

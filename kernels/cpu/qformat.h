@@ -33,6 +33,9 @@ struct Quantised {
 AIOS_INLINE float half_at(const uint8_t *p) {
   uint16_t bits;
   memcpy(&bits, p, sizeof bits);
+#if defined(__F16C__)
+  return _cvtsh_ss(bits);
+#endif
   // A power of two moves the exponent's bias; subnormal numbers come out right by the same product.
   const uint32_t magnitude = static_cast<uint32_t>(bits & 0x7fff) << 13;
   const float value = (bits & 0x7c00) == 0x7c00 ? float_of(magnitude | 0x7f800000u) : float_of(magnitude) * 0x1p112f;
@@ -55,6 +58,16 @@ AIOS_INLINE void store_half(uint8_t *p, float x) {
   memcpy(p, &bits, sizeof bits);
 }
 
+/// The low halves of 16 bytes, then the high ones.
+AIOS_INLINE void split_nibbles(const uint8_t *p, uint8_t *to) {
+  typedef uint8_t Bytes __attribute__((vector_size(16)));
+  Bytes both;
+  memcpy(&both, p, sizeof both);
+  const Bytes low = both & 15, high = both >> 4;
+  memcpy(to, &low, sizeof low);
+  memcpy(to + 16, &high, sizeof high);
+}
+
 /// 32 weights of 4 or 5 bits: d, perhaps m, perhaps the fifth bits, then the lower four bits.
 template <aios_dtype Dtype, int Bits, bool Mins> struct Nibbles {
   static constexpr aios_dtype kDtype = Dtype;
@@ -64,16 +77,17 @@ template <aios_dtype Dtype, int Bits, bool Mins> struct Nibbles {
   static constexpr int kLow = -kZero, kHigh = (1 << Bits) - 1 - kZero;
 
   static void decode(const uint8_t *p, Decoded &to) {
-    for (int i = 0; i < 16; i++) {
-      to.code[i] = p[kCodesAt + i] & 15;
-      to.code[16 + i] = p[kCodesAt + i] >> 4;
-    }
-    if constexpr (kFifth) {
-      uint32_t fifth;
-      memcpy(&fifth, p + kFifthAt, sizeof fifth);
-      for (int i = 0; i < 32; i++)
-        to.code[i] |= static_cast<uint8_t>((fifth >> i & 1) << 4);
-    }
+    split_nibbles(p + kCodesAt, to.code);
+    if constexpr (kFifth)
+      for (int i = 0; i < 4; i++) {
+        // Eight bits to eight bytes: each byte keeps one bit of its copy, which is then moved to bit 4.
+        const uint64_t bits = p[kFifthAt + i] * 0x0101010101010101u & 0x8040201008040201u;
+        const uint64_t fifth = ((bits + 0x7f7f7f7f7f7f7f7fu) & 0x8080808080808080u) >> 3;
+        uint64_t codes;
+        memcpy(&codes, to.code + 8 * i, sizeof codes);
+        codes |= fifth;
+        memcpy(to.code + 8 * i, &codes, sizeof codes);
+      }
     to.scale[0] = half_at(p);
     if constexpr (Mins)
       to.offset[0] = half_at(p + 2);
@@ -125,10 +139,9 @@ struct IQ4_NL {
   static constexpr uint8_t kTable[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
   static void decode(const uint8_t *p, Decoded &to) {
-    for (int i = 0; i < 16; i++) {
-      to.code[i] = kTable[p[kCodesAt + i] & 15];
-      to.code[16 + i] = kTable[p[kCodesAt + i] >> 4];
-    }
+    split_nibbles(p + kCodesAt, to.code);
+    for (int i = 0; i < 32; i++)
+      to.code[i] = kTable[to.code[i]];
     to.scale[0] = half_at(p);
   }
 

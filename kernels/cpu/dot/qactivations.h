@@ -17,19 +17,32 @@ struct ActivationScale {
   float forward, back;
 };
 
-AIOS_INLINE ActivationScale activation_scale(float greatest, float zero_or_nan) {
-  return {greatest < kLeastMagnitude ? 0.0f : 127.0f / greatest,
-          (greatest < kLeastMagnitude ? 0.0f : greatest / 127.0f) + zero_or_nan};
+AIOS_INLINE ActivationScale activation_scale(float greatest) {
+  return greatest < kLeastMagnitude ? ActivationScale{0.0f, 0.0f}
+                                    : ActivationScale{127.0f / greatest, greatest / 127.0f};
+}
+
+/// The greatest lane.
+AIOS_INLINE int32_t reduce_greatest(VI x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_epi32((__m512i)x);
+#else
+  int32_t most = x[0];
+  for (int i = 1; i < W; i++)
+    most = x[i] > most ? x[i] : most;
+  return most;
+#endif
 }
 
 template <class T> AIOS_INLINE ActivationScale activation_scale(const T *x, int64_t n) {
-  VF greatest = zero(), check = zero();
+  // As integers the bits of magnitudes have the order of their values, with infinity and NaN above all.
+  VI greatest = {};
   for_vectors(n, [&](int64_t i, auto lanes) {
-    const VF value = load(x + i, lanes);
-    greatest = max(abs(value), greatest);
-    check = fma(value, zero(), check);
+    const VI bits = (VI)load(x + i, lanes) & 0x7fffffff;
+    greatest = bits > greatest ? bits : greatest;
   });
-  return activation_scale(reduce_max(greatest), reduce_add(check));
+  const auto bits = static_cast<uint32_t>(reduce_greatest(greatest));
+  return bits < 0x7f800000u ? activation_scale(float_of(bits)) : ActivationScale{0.0f, __builtin_nanf("")};
 }
 
 /// The bytes of n <= 32 elements, and zeros up to 32.

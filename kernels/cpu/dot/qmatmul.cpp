@@ -3,6 +3,7 @@
 // The activations are prepared in the workspace by all workers: quantised to bytes for integer codes (qactivations.h),
 // or as binary32 for weights that are multiplied as floats. Then every task takes some outputs. For many rows it
 // unpacks its strip of outputs stretch by stretch and runs all rows past it (qtile.h, qtile_float.h).
+#include "qgemv_rows.h"
 #include "qtile.h"
 #include "qtile_float.h"
 
@@ -84,6 +85,91 @@ template <class Kernel, class T> void multiply(const Problem &p, Team &team) {
   });
 }
 
+/// Calls f with a (null) pointer to the activations that the product of few rows by a format wants.
+template <class F> void with_gemv(aios_dtype format, const F &f) {
+  if (format == AIOS_DTYPE_I8)
+    f(static_cast<I8Activations *>(nullptr));
+  else if (!with_block_format(format, [&](auto block) { f(static_cast<GemvActivations<decltype(block)> *>(nullptr)); }))
+    f(static_cast<FloatRows *>(nullptr));
+}
+
+template <class Format, class T>
+void fill_rows(const GemvActivations<Format> &x, const Problem &p, const T *a, Team &team) {
+  const int64_t blocks = x.quads * W * Format::kSub / 32;
+  parallel_ranges(team, p.m * blocks, 32, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++)
+      x.fill(a + i / blocks * p.w.cols, p.w.cols, i / blocks, i % blocks);
+  });
+}
+template <class Left, class T> void fill_rows(const Left &x, const Problem &p, const T *a, Team &) {
+  for (int64_t m = 0; m < p.m; m++)
+    x.fill(a + m * p.w.cols, p.w.cols, m);
+}
+
+/// out[o][m] = row r + o of the weights times row m of the activations.
+template <int Outputs, int Rows, class Format>
+AIOS_INLINE void multiply_weights(float (&out)[Outputs][Rows], const aios_qmatrix &w, int64_t r,
+                                  const GemvActivations<Format> &x) {
+  const int64_t blocks = ceil_div(w.cols, Format::kBlock);
+  for (int o = 0; o < Outputs; o++)
+    multiply_row<Format>(out[o], static_cast<const uint8_t *>(w.data) + (r + o) * blocks * Format::kBytes, blocks, x);
+}
+template <int Outputs, int Rows>
+AIOS_INLINE void multiply_weights(float (&out)[Outputs][Rows], const aios_qmatrix &w, int64_t r,
+                                  const I8Activations &x) {
+  for (int o = 0; o < Outputs; o++)
+    multiply_i8_row(out[o], static_cast<const uint8_t *>(w.data) + (r + o) * w.cols,
+                    static_cast<const float *>(w.scales)[r + o], w.cols, x);
+}
+template <int Outputs, int Rows>
+AIOS_INLINE void multiply_weights(float (&out)[Outputs][Rows], const aios_qmatrix &w, int64_t r, const FloatRows &x) {
+  if (w.format == AIOS_DTYPE_I4)
+    return multiply_i4_rows(out, w, r, x);
+  const auto *row = static_cast<const uint8_t *>(w.data) + r * w.cols;
+  const float *scales = static_cast<const float *>(w.scales) + r;
+  if (w.format == AIOS_DTYPE_F8E4M3)
+    multiply_f8_rows<F8E4M3>(out, row, scales, w.cols, x);
+  else
+    multiply_f8_rows<F8E5M2>(out, row, scales, w.cols, x);
+}
+
+template <int Outputs, int Rows, class Left, class T>
+AIOS_INLINE void store_outputs(const Problem &p, const Left &x, int64_t r) {
+  float out[Outputs][Rows];
+  multiply_weights(out, p.w, r, x);
+  for (int o = 0; o < Outputs; o++) {
+    const float bias = p.bias == nullptr ? 0.0f : to_float(static_cast<const T *>(p.bias)[r + o]);
+    for (int m = 0; m < Rows; m++)
+      store_one(static_cast<T *>(p.c) + m * p.w.rows + r + o, out[o][m] + bias);
+  }
+}
+
+template <int Rows, class Left, class T>
+[[gnu::noinline]] void multiply_outputs(const Problem &p, const Left &x, int64_t begin, int64_t end) {
+  constexpr int kOutputs = std::is_same_v<Left, FloatRows> ? kFloatOutputs<Rows> : 1;
+  int64_t r = begin;
+  for (; r + kOutputs <= end; r += kOutputs)
+    store_outputs<kOutputs, Rows, Left, T>(p, x, r);
+  for (; r < end; r++)
+    store_outputs<1, Rows, Left, T>(p, x, r);
+}
+
+template <class Left, class T> void multiply_few(const Problem &p, Team &team) {
+  const Left x(p.workspace, p.m, p.w.cols);
+  fill_rows(x, p, static_cast<const T *>(p.a), team);
+  // Long runs of rows, so that memory is read in long streams, yet enough of them to even out the workers.
+  const int64_t tasks = min64(8 * team.threads(), ceil_div(p.w.rows * p.w.cols, kTaskElements));
+  const int64_t share = ceil_div(p.w.rows, max64(1, tasks));
+  team.parallel_for(ceil_div(p.w.rows, share), [&](int64_t task, int) {
+    const int64_t begin = task * share, end = min64(begin + share, p.w.rows);
+    const auto multiply_all = p.m == 1   ? multiply_outputs<1, Left, T>
+                              : p.m == 2 ? multiply_outputs<2, Left, T>
+                              : p.m == 3 ? multiply_outputs<3, Left, T>
+                                         : multiply_outputs<4, Left, T>;
+    multiply_all(p, x, begin, end);
+  });
+}
+
 /// Without columns the sums are 0.
 template <class T> void store_bias(const Problem &p) {
   for (int64_t i = 0; i < p.m; i++)
@@ -94,7 +180,12 @@ template <class T> void store_bias(const Problem &p) {
 
 int64_t workspace_bytes_of(const aios_qmatrix &w, int64_t m) {
   int64_t bytes = 0;
-  if (m > 0 && w.rows > 0 && w.cols > 0)
+  if (m == 0 || w.rows == 0 || w.cols == 0)
+    return 0;
+  if (m <= kGemvRows)
+    with_gemv(w.format,
+              [&](auto *left) { bytes = std::remove_pointer_t<decltype(left)>(nullptr, m, w.cols).bytes(m); });
+  else
     with_kernel(w.format, [&](auto kernel) { bytes = typename decltype(kernel)::Left(nullptr, m, w.cols).bytes(); });
   return bytes;
 }
@@ -128,6 +219,9 @@ aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_
     return enqueue(stream, [problem](Team &team) {
       if (problem.w.cols == 0)
         store_bias<T>(problem);
+      else if (problem.m <= kGemvRows)
+        with_gemv(problem.w.format,
+                  [&](auto *left) { multiply_few<std::remove_pointer_t<decltype(left)>, T>(problem, team); });
       else
         with_kernel(problem.w.format, [&](auto kernel) { multiply<decltype(kernel), T>(problem, team); });
     });
