@@ -111,11 +111,41 @@ void copy_tile(T *dense, int64_t ld, T *strided, int64_t row_stride, int64_t col
   }
 }
 
+/// The same to a dense tile, from rows of neighbours: whole squares of W x W are transposed in registers.
+void copy_squares(float *dense, int64_t ld, float *strided, int64_t col_stride, int64_t rows, int64_t cols) {
+  const int64_t whole_rows = rows / W * W, whole_cols = cols / W * W;
+  for (int64_t c = 0; c < whole_cols; c += W)
+    for (int64_t r = 0; r < whole_rows; r += W) {
+      VU square[W];
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++)
+        square[i] = (VU)load(strided + r + (c + i) * col_stride, Full{});
+      transpose(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++)
+        store(dense + (r + i) * ld + c, (VF)square[i], Full{});
+    }
+  if (whole_cols < cols)
+    copy_tile<true>(dense + whole_cols, ld, strided + whole_cols * col_stride, 1, col_stride, whole_rows,
+                    cols - whole_cols);
+  if (whole_rows < rows)
+    copy_tile<true>(dense + whole_rows * ld, ld, strided + whole_rows, 1, col_stride, rows - whole_rows, cols);
+}
+
+template <class T>
+void gather_tile(T *dense, int64_t ld, T *strided, int64_t row_stride, int64_t col_stride, int64_t rows, int64_t cols) {
+  if constexpr (sizeof(T) == sizeof(float))
+    if (row_stride == 1 && col_stride != 0)
+      return copy_squares(dense, ld, strided, col_stride, rows, cols);
+  copy_tile<true>(dense, ld, strided, row_stride, col_stride, rows, cols);
+}
+
 template <class T> struct Elementwise {
   T *buffer[kBuffers]; // inputs are only read
   RowKernel kernel;
   Scalars scalars;
   Plan plan;
+  bool past_caches; // the output is large, dense along the columns and no input
 
   // A dense tile: kTile elements and a pad per row, so that its rows do not share cache sets.
   static constexpr int64_t kTileRows = 16, kTile = 2048, kPad = 16;
@@ -152,14 +182,25 @@ template <class T> struct Elementwise {
     }
     if (dense) {
       for (int64_t r = 0; r < rows; r++)
-        kernel(p[kOut] + r * plan.rows.stride[kOut], p[kA] + r * plan.rows.stride[kA], p[kB] + r * plan.rows.stride[kB],
-               cols, scalars);
-      return;
-    }
-    const int64_t height = min64(rows, kTileRows), width = kTile / height;
-    for (int64_t r = 0; r < rows; r += height)
+        row_of(p[kOut] + r * plan.rows.stride[kOut], p[kA] + r * plan.rows.stride[kA], p[kB] + r * plan.rows.stride[kB],
+               cols);
+    } else {
+      // Down first: neighbours of an input that is dense along the rows are read while their lines are near.
+      const int64_t height = min64(rows, kTileRows), width = kTile / height;
       for (int64_t c = 0; c < cols; c += width)
-        strided(p, r, min64(height, rows - r), c, min64(width, cols - c));
+        for (int64_t r = 0; r < rows; r += height)
+          strided(p, r, min64(height, rows - r), c, min64(width, cols - c));
+    }
+    if (past_caches)
+      stream_fence();
+  }
+
+  /// One row of dense operands.
+  void row_of(T *out, const T *a, const T *b, int64_t cols) const {
+    if (past_caches)
+      stream_row(out, cols, [=, this](T *to, int64_t i, int64_t n) { kernel(to, a + i, b ? b + i : b, n, scalars); });
+    else
+      kernel(out, a, b, cols, scalars);
   }
 
   void strided(T *const *p, int64_t row, int64_t rows, int64_t col, int64_t cols) const {
@@ -174,12 +215,12 @@ template <class T> struct Elementwise {
       if (col_stride == 1)
         continue;
       if (i != kOut)
-        copy_tile<true>(dense[i], ld, at[i], row_stride, col_stride, rows, cols);
+        gather_tile(dense[i], ld, at[i], row_stride, col_stride, rows, cols);
       at[i] = dense[i];
       pitch[i] = ld;
     }
     for (int64_t r = 0; r < rows; r++)
-      kernel(at[kOut] + r * pitch[kOut], at[kA] + r * pitch[kA], at[kB] + r * pitch[kB], cols, scalars);
+      row_of(at[kOut] + r * pitch[kOut], at[kA] + r * pitch[kA], at[kB] + r * pitch[kB], cols);
     if (plan.cols.stride[kOut] != 1)
       copy_tile<false>(dense[kOut], ld, p[kOut] + row * plan.rows.stride[kOut] + col * plan.cols.stride[kOut],
                        plan.rows.stride[kOut], plan.cols.stride[kOut], rows, cols);
@@ -259,11 +300,15 @@ aios_status launch(const char *call, Family family, aios_stream stream, void *ou
                   static_cast<long long>(desc->shape[d]));
   return with_type(call, desc->dtype, [&](auto type) {
     using T = decltype(type);
+    const Plan plan = make_plan(*desc, family == Family::Unary ? 2 : 3);
+    const int64_t bytes = plan.slices * plan.rows.extent * plan.cols.extent * static_cast<int64_t>(sizeof(T));
+    const bool past_caches = bytes >= kStreamBytes && plan.cols.stride[kOut] == 1 && out != a && out != b;
     return enqueue(stream, Elementwise<T>{{static_cast<T *>(out), static_cast<T *>(const_cast<void *>(a)),
                                            static_cast<T *>(const_cast<void *>(b))},
                                           row_kernel<T>(family, op),
                                           {desc->alpha, desc->beta},
-                                          make_plan(*desc, family == Family::Unary ? 2 : 3)});
+                                          plan,
+                                          past_caches});
   });
 }
 

@@ -84,24 +84,72 @@ template <class F> AIOS_INLINE double sum_vectors(int64_t n, const F &add) {
   return reduce_add(sum[0]);
 }
 
-/// Sum over i < n of the vectors that term(i, lanes) returns; terms of lanes that are not real are left out. Sums of
-/// kBlockPacks packs are taken in binary32, so that no lane adds up more than a few terms, and joined in double.
-template <class F> AIOS_INLINE double sum_blocks(int64_t n, const F &term) {
+/// What is summed at one place: a vector or a pack for each of K sums.
+template <int K, class V> struct Terms { V v[K]; };
+
+/// The K sums over i < n of the terms that term(i, lanes) returns; terms of lanes that are not real are left out.
+/// Blocks of kBlockPacks packs are summed in binary32, so that no lane adds up more than a few terms, and joined in
+/// double.
+template <int K, class F> AIOS_INLINE void sum_blocks(double (&sums)[K], int64_t n, const F &term) {
   constexpr int64_t kBlockPacks = 16, kBlock = kBlockPacks * kPack * W;
-  VD total = zero_double();
+  VD total[K];
+  for (int k = 0; k < K; k++)
+    total[k] = zero_double();
   for (int64_t begin = 0; begin < n; begin += kBlock) {
-    Pack sum = spread<Pack>(zero());
-    VF rest = zero();
+    Pack sum[K];
+    VF rest[K];
+    for (int k = 0; k < K; k++) {
+      sum[k] = spread<Pack>(zero());
+      rest[k] = zero();
+    }
     for_packs(min64(kBlock, n - begin), [&](int64_t i, auto lanes) {
-      accumulate_by([](const auto &a, const auto &b) { return b + a; },
-                    replace_rest(term(begin + i, lanes), zero(), lanes), sum, rest);
+      const auto x = term(begin + i, lanes);
+      for (int k = 0; k < K; k++)
+        accumulate_by([](const auto &a, const auto &b) { return b + a; }, replace_rest(x.v[k], zero(), lanes), sum[k],
+                      rest[k]);
     });
-#pragma GCC unroll 4
-    for (int i = 0; i < kPack; i++)
-      accumulate(total, sum.v[i]);
-    accumulate(total, rest);
+    for (int k = 0; k < K; k++)
+      accumulate(total[k], rest[k] + fold(sum[k], [](VF a, VF b) { return a + b; }));
   }
-  return reduce_add(total);
+  for (int k = 0; k < K; k++)
+    sums[k] = reduce_add(total[k]);
+}
+
+/// One such sum, of the vectors or packs that term(i, lanes) returns.
+template <class F> AIOS_INLINE double sum_blocks(int64_t n, const F &term) {
+  double sum[1];
+  sum_blocks(sum, n, [&](int64_t i, auto lanes) { return Terms<1, decltype(term(i, lanes))>{{term(i, lanes)}}; });
+  return sum[0];
+}
+
+/// Bytes of an output from which storing past the caches pays: it could not stay in them until it is read.
+constexpr int64_t kStreamBytes = int64_t{32} << 20;
+
+/// Copies `bytes` bytes, a multiple of a vector, to a place that is aligned to one, past the caches.
+AIOS_INLINE void stream_copy(void *to, const void *from, int64_t bytes) {
+  float *out = static_cast<float *>(to);
+  const float *in = static_cast<const float *>(from);
+  for (int64_t i = 0; i < bytes / 4; i += W)
+    stream(out + i, load(in + i, Full{}));
+}
+
+/// Calls f(to, begin, count) for pieces of a row of n elements, which it stores to to[0 .. count): a buffer that is
+/// then stored past the caches, or the row itself. The caller ends with stream_fence().
+template <class T, class F> AIOS_INLINE void stream_row(T *out, int64_t n, const F &f) {
+  constexpr int64_t kBuffer = 1024, kVector = sizeof(VF) / sizeof(T);
+  alignas(64) T buffer[kBuffer];
+  const int64_t gap = static_cast<int64_t>((-reinterpret_cast<uintptr_t>(out)) % sizeof(VF) / sizeof(T));
+  int64_t i = min64(n, gap);
+  if (i > 0)
+    f(out, int64_t{0}, i);
+  while (n - i >= kVector) {
+    const int64_t count = min64(kBuffer, (n - i) / kVector * kVector);
+    f(buffer, i, count);
+    stream_copy(out + i, buffer, count * static_cast<int64_t>(sizeof(T)));
+    i += count;
+  }
+  if (i < n)
+    f(out + i, i, n - i);
 }
 
 } // namespace aios::AIOS_ISA

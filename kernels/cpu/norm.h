@@ -36,6 +36,7 @@ template <class T, bool Centered> struct NormForward {
     parallel_ranges(team, rows, cols, 1, [this](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; r++)
         row(r);
+      stream_fence();
     });
   }
 
@@ -56,12 +57,20 @@ template <class T, bool Centered> struct NormForward {
       mean[r] = static_cast<float>(center);
     if (rstd)
       rstd[r] = static_cast<float>(inverse);
-    for_packs(cols, [=, this](int64_t i, auto lanes) {
-      auto y = weigh((load(in + i, lanes) - mu) * scale, weight, i, lanes);
-      if (bias)
-        y = y + load(bias + i, lanes);
-      store(to + i, y, lanes);
-    });
+    const T *w = weight, *shift = bias; // locals: stores cannot change them
+    const auto part = [=](T *to_part, int64_t begin, int64_t n) {
+      for_packs(n, [=](int64_t k, auto lanes) {
+        const int64_t i = begin + k;
+        auto y = weigh((load(in + i, lanes) - mu) * scale, w, i, lanes);
+        if (shift)
+          y = y + load(shift + i, lanes);
+        store(to_part + k, y, lanes);
+      });
+    };
+    if (out != x && rows * cols * static_cast<int64_t>(sizeof(T)) >= kStreamBytes)
+      stream_row(to, cols, part);
+    else
+      part(to, 0, cols);
   }
 };
 
@@ -96,29 +105,33 @@ template <class T, bool Centered> struct NormBackward {
     const T *in = x + r * cols, *up = dout + r * cols;
     T *to = dx + r * cols;
     const VF mu = set1(Centered ? mean[r] : 0.0f), scale = set1(rstd[r]);
-    double mean_g = 0.0;
+    const T *w = weight; // locals: stores cannot change them
+    const bool add = accumulate_dx;
+    const int64_t n = cols;
+    double sums[2] = {0.0, 0.0}; // of g h and of g
     if constexpr (Centered)
-      mean_g =
-          sum_blocks(cols, [=, this](int64_t i, auto lanes) { return weigh(load(up + i, lanes), weight, i, lanes); }) /
-          static_cast<double>(cols);
-    const double mean_gh =
-        sum_blocks(cols,
-                   [=, this](int64_t i, auto lanes) {
-                     return weigh(load(up + i, lanes), weight, i, lanes) * ((load(in + i, lanes) - mu) * scale);
-                   }) /
-        static_cast<double>(cols);
+      sum_blocks(sums, n, [=](int64_t i, auto lanes) {
+        const auto g = weigh(load(up + i, lanes), w, i, lanes);
+        const auto h = (load(in + i, lanes) - mu) * scale;
+        return Terms<2, std::remove_const_t<decltype(g)>>{{g * h, g}};
+      });
+    else
+      sums[0] = sum_blocks(n, [=](int64_t i, auto lanes) {
+        return weigh(load(up + i, lanes), w, i, lanes) * (load(in + i, lanes) * scale);
+      });
+    const double mean_gh = sums[0] / static_cast<double>(n), mean_g = sums[1] / static_cast<double>(n);
     const VF c1 = set1(static_cast<float>(mean_g)), c2 = set1(static_cast<float>(mean_gh));
-    for_packs(cols, [=, this](int64_t i, auto lanes) {
+    for_packs(n, [=](int64_t i, auto lanes) {
       const auto d = load(up + i, lanes), h = (load(in + i, lanes) - mu) * scale;
-      auto y = weigh(d, weight, i, lanes);
+      auto y = weigh(d, w, i, lanes);
       if constexpr (Centered)
         y = y - c1;
       y = scale * fma(h, -c2, y);
       if (partial) {
         store(partial + i, fma(d, h, load(partial + i, lanes)), lanes);
-        store(partial + cols + i, load(partial + cols + i, lanes) + d, lanes);
+        store(partial + n + i, load(partial + n + i, lanes) + d, lanes);
       }
-      if (accumulate_dx)
+      if (add)
         y = y + load(to + i, lanes);
       store(to + i, y, lanes);
     });

@@ -74,6 +74,13 @@ template <class T, class Op> struct Reduce {
 
   void operator()(Team &team) const {
     const int64_t chunks = chunk_count(n, inner), rows = chunk_rows(inner);
+    if (inner == 1 && chunks == 1) // short rows: nothing to compute per row but its sum
+      return parallel_ranges(team, outer, n, 1, [this](int64_t begin, int64_t end) {
+        for (int64_t o = begin; o < end; o++) {
+          const double result = dense(a + o * n, n);
+          finish(o, &result, 1);
+        }
+      });
     const int64_t width = min64(inner, kColumns), blocks = ceil_div(inner, max64(1, width));
     parallel_ranges(team, outer * chunks * blocks, min64(n, rows) * width, 1, [=, this](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; task++) {

@@ -139,6 +139,14 @@ AIOS_INLINE double reduce_add(const VD &x) {
   return join_lanes<W / 2>(sum, [](auto a, auto b) { return a + b; })[0];
 }
 
+/// Transposes the W x W matrix that the vectors hold.
+AIOS_INLINE void transpose(VU (&m)[W]) {
+#pragma GCC unroll 4
+  for (int i = 0; i < W; i += 4)
+    transpose4(m[i], m[i + 1], m[i + 2], m[i + 3]);
+  exchange_blocks(m);
+}
+
 /// Calls f(i, Full) for each whole vector of n elements, then f(i, Tail) for the rest.
 template <class F> AIOS_INLINE void for_vectors(int64_t n, const F &f) {
   int64_t i = 0;

@@ -161,12 +161,17 @@ AIOS_INLINE void store(double *p, const VD &x) {
   _mm256_storeu_pd(p + 4, x.hi);
 }
 
-/// The two halves of the 64-bit products of each lane.
-AIOS_INLINE void multiply_wide(VU a, VU b, VU &high, VU &low) {
-  const __m256i even = _mm256_mul_epu32((__m256i)a, (__m256i)b);
-  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)a, 32), _mm256_srli_epi64((__m256i)b, 32));
-  low = (VU)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
-  high = (VU)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+/// The 64-bit products of the even lanes, each in the place of its two lanes.
+AIOS_INLINE VU multiply_even(VU a, VU b) {
+  return (VU)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+}
+/// The odd lanes in the places of the even ones; 0 in the odd ones.
+AIOS_INLINE VU odd_lanes(VU x) {
+  return (VU)_mm256_srli_epi64((__m256i)x, 32);
+}
+/// The even lanes of `even` and, between them, the even lanes of `odd`.
+AIOS_INLINE VU interleave_even(VU even, VU odd) {
+  return (VU)_mm256_blend_epi32((__m256i)even, _mm256_slli_epi64((__m256i)odd, 32), 0xaa);
 }
 
 /// Transposes the 4 x 4 matrix that each 128-bit block of the four vectors holds.
@@ -179,6 +184,17 @@ AIOS_INLINE void transpose4(VU &a, VU &b, VU &c, VU &d) {
   b = (VU)_mm256_unpackhi_epi64(ab_low, cd_low);
   c = (VU)_mm256_unpacklo_epi64(ab_high, cd_high);
   d = (VU)_mm256_unpackhi_epi64(ab_high, cd_high);
+}
+
+/// Sorts the 128-bit blocks after transpose4 has been applied to each four vectors: block b of vector 4 g + k becomes
+/// block g of vector 4 b + k.
+AIOS_INLINE void exchange_blocks(VU (&m)[W]) {
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; k++) {
+    const __m256i a = (__m256i)m[k], b = (__m256i)m[4 + k];
+    m[k] = (VU)_mm256_permute2x128_si256(a, b, 0x20);
+    m[4 + k] = (VU)_mm256_permute2x128_si256(a, b, 0x31);
+  }
 }
 
 AIOS_INLINE VF float_of_small(VU x) {

@@ -160,12 +160,17 @@ AIOS_INLINE void store(double *p, const VD &x) {
   _mm512_storeu_pd(p + 8, x.hi);
 }
 
-/// The two halves of the 64-bit products of each lane.
-AIOS_INLINE void multiply_wide(VU a, VU b, VU &high, VU &low) {
-  const __m512i even = _mm512_mul_epu32((__m512i)a, (__m512i)b);
-  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), _mm512_srli_epi64((__m512i)b, 32));
-  low = (VU)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
-  high = (VU)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+/// The 64-bit products of the even lanes, each in the place of its two lanes.
+AIOS_INLINE VU multiply_even(VU a, VU b) {
+  return (VU)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+}
+/// The odd lanes in the places of the even ones; 0 in the odd ones.
+AIOS_INLINE VU odd_lanes(VU x) {
+  return (VU)_mm512_srli_epi64((__m512i)x, 32);
+}
+/// The even lanes of `even` and, between them, the even lanes of `odd`.
+AIOS_INLINE VU interleave_even(VU even, VU odd) {
+  return (VU)_mm512_mask_blend_epi32(0xaaaa, (__m512i)even, _mm512_slli_epi64((__m512i)odd, 32));
 }
 
 /// Transposes the 4 x 4 matrix that each 128-bit block of the four vectors holds.
@@ -178,6 +183,21 @@ AIOS_INLINE void transpose4(VU &a, VU &b, VU &c, VU &d) {
   b = (VU)_mm512_unpackhi_epi64(ab_low, cd_low);
   c = (VU)_mm512_unpacklo_epi64(ab_high, cd_high);
   d = (VU)_mm512_unpackhi_epi64(ab_high, cd_high);
+}
+
+/// Sorts the 128-bit blocks after transpose4 has been applied to each four vectors: block b of vector 4 g + k becomes
+/// block g of vector 4 b + k.
+AIOS_INLINE void exchange_blocks(VU (&m)[W]) {
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; k++) {
+    const __m512i a = (__m512i)m[k], b = (__m512i)m[4 + k], c = (__m512i)m[8 + k], d = (__m512i)m[12 + k];
+    const __m512i ab_low = _mm512_shuffle_i32x4(a, b, 0x44), ab_high = _mm512_shuffle_i32x4(a, b, 0xee);
+    const __m512i cd_low = _mm512_shuffle_i32x4(c, d, 0x44), cd_high = _mm512_shuffle_i32x4(c, d, 0xee);
+    m[k] = (VU)_mm512_shuffle_i32x4(ab_low, cd_low, 0x88);
+    m[4 + k] = (VU)_mm512_shuffle_i32x4(ab_low, cd_low, 0xdd);
+    m[8 + k] = (VU)_mm512_shuffle_i32x4(ab_high, cd_high, 0x88);
+    m[12 + k] = (VU)_mm512_shuffle_i32x4(ab_high, cd_high, 0xdd);
+  }
 }
 
 AIOS_INLINE VF float_of_small(VU x) {

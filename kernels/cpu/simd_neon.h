@@ -164,13 +164,17 @@ AIOS_INLINE void store(double *p, const VD &x) {
   vst1q_f64(p + 2, x.hi);
 }
 
-/// The two halves of the 64-bit products of each lane.
-AIOS_INLINE void multiply_wide(VU a, VU b, VU &high, VU &low) {
-  const uint32x4_t x = (uint32x4_t)a, y = (uint32x4_t)b;
-  const uint32x4_t first = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(x), vget_low_u32(y)));
-  const uint32x4_t second = vreinterpretq_u32_u64(vmull_high_u32(x, y));
-  low = (VU)vuzp1q_u32(first, second);
-  high = (VU)vuzp2q_u32(first, second);
+/// The 64-bit products of the even lanes, each in the place of its two lanes.
+AIOS_INLINE VU multiply_even(VU a, VU b) {
+  return (VU)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+}
+/// The odd lanes in the places of the even ones; 0 in the odd ones.
+AIOS_INLINE VU odd_lanes(VU x) {
+  return (VU)vshrq_n_u64((uint64x2_t)x, 32);
+}
+/// The even lanes of `even` and, between them, the even lanes of `odd`.
+AIOS_INLINE VU interleave_even(VU even, VU odd) {
+  return (VU)vtrn1q_u32((uint32x4_t)even, (uint32x4_t)odd);
 }
 
 /// Transposes the 4 x 4 matrix that the four vectors hold.
@@ -184,6 +188,9 @@ AIOS_INLINE void transpose4(VU &a, VU &b, VU &c, VU &d) {
   c = (VU)vzip2q_u64(ab_even, cd_even);
   d = (VU)vzip2q_u64(ab_odd, cd_odd);
 }
+
+/// A vector is one block of 128 bits: there is nothing to sort.
+AIOS_INLINE void exchange_blocks(VU (&)[W]) {}
 
 AIOS_INLINE VF float_of_small(VU x) {
   return (VF)vcvtq_f32_u32((uint32x4_t)x);

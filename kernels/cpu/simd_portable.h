@@ -203,13 +203,23 @@ AIOS_INLINE void store(double *p, const VD &x) {
   memcpy(p, &x, sizeof x);
 }
 
-/// The two halves of the 64-bit products of each lane.
-AIOS_INLINE void multiply_wide(VU a, VU b, VU &high, VU &low) {
-  for (int i = 0; i < W; i++) {
-    const uint64_t product = static_cast<uint64_t>(a[i]) * b[i];
-    high[i] = static_cast<uint32_t>(product >> 32);
-    low[i] = static_cast<uint32_t>(product);
-  }
+/// The 64-bit products of the even lanes, each in the place of its two lanes.
+AIOS_INLINE VU multiply_even(VU a, VU b) {
+#if defined(__SSE2__)
+  return (VU)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  const uint64_t first = static_cast<uint64_t>(a[0]) * b[0], second = static_cast<uint64_t>(a[2]) * b[2];
+  return VU{static_cast<uint32_t>(first), static_cast<uint32_t>(first >> 32), static_cast<uint32_t>(second),
+            static_cast<uint32_t>(second >> 32)};
+#endif
+}
+/// The odd lanes in the places of the even ones; 0 in the odd ones.
+AIOS_INLINE VU odd_lanes(VU x) {
+  return VU{x[1], 0, x[3], 0};
+}
+/// The even lanes of `even` and, between them, the even lanes of `odd`.
+AIOS_INLINE VU interleave_even(VU even, VU odd) {
+  return VU{even[0], odd[0], even[2], odd[2]};
 }
 
 /// Transposes the 4 x 4 matrix that the four vectors hold.
@@ -220,6 +230,9 @@ AIOS_INLINE void transpose4(VU &a, VU &b, VU &c, VU &d) {
   c = VU{p[2], q[2], r[2], s[2]};
   d = VU{p[3], q[3], r[3], s[3]};
 }
+
+/// A vector is one block of 128 bits: there is nothing to sort.
+AIOS_INLINE void exchange_blocks(VU (&)[W]) {}
 
 AIOS_INLINE VF float_of_small(VU x) {
   return __builtin_convertvector((VI)x, VF);

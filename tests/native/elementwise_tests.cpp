@@ -341,6 +341,58 @@ TEST(Binary, MaximumAndMinimumKeepNaN) {
   EXPECT_TRUE(std::isnan(out[0]) && std::isnan(out[1]) && out[2] == -INFINITY);
 }
 
+/// Outputs of 32 MiB and more are stored past the caches; the rows here start and end inside of a vector.
+TYPED_TEST(LayoutTest, LargeOutputsAreStoredCompletely) {
+  using T = TypeParam;
+  Stream s;
+  const int64_t rows = 3, cols = (int64_t{32} << 20) / static_cast<int64_t>(sizeof(T)) / rows + 5, pitch = cols + 3;
+  Buffer<T> a(rows * pitch, 0), out(rows * pitch, -7);
+  for (int64_t i = 0; i < a.size(); i++)
+    a[i] = static_cast<T>(static_cast<double>(i % 127));
+  aios_elementwise_desc d = {};
+  d.rank = 2;
+  d.dtype = Type<T>::dtype;
+  d.shape[0] = rows;
+  d.shape[1] = cols;
+  d.out_stride[0] = d.a_stride[0] = pitch;
+  d.out_stride[1] = d.a_stride[1] = 1;
+  d.alpha = 1;
+  d.beta = 1;
+  s.run(aios_unary(s, out.data() + 1, a.data() + 1, AIOS_UNARY_AFFINE, &d));
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < out.size(); i++) {
+    const bool inside = i >= 1 && (i - 1) % pitch < cols && (i - 1) / pitch < rows;
+    wrong += static_cast<double>(out[i]) != (inside ? static_cast<double>(i % 127) + 1 : -7.0);
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+/// A transposed copy of whole squares of vectors and of what is left over around them.
+TYPED_TEST(LayoutTest, TransposesEverySize) {
+  using T = TypeParam;
+  Stream s;
+  for (const int64_t rows : {1, 15, 16, 33, 64, 129})
+    for (const int64_t cols : {1, 16, 31, 64, 257}) {
+      Buffer<T> a(rows * cols, 0), out(rows * cols, -1);
+      for (int64_t i = 0; i < a.size(); i++)
+        a[i] = static_cast<T>(static_cast<double>(i * 7 % 251));
+      aios_elementwise_desc d = {};
+      d.rank = 2;
+      d.dtype = Type<T>::dtype;
+      d.shape[0] = rows;
+      d.shape[1] = cols;
+      d.out_stride[0] = cols;
+      d.out_stride[1] = d.a_stride[0] = 1;
+      d.a_stride[1] = rows;
+      s.run(aios_unary(s, out.data(), a.data(), AIOS_UNARY_COPY, &d));
+      int64_t wrong = 0;
+      for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c++)
+          wrong += static_cast<double>(out[r * cols + c]) != static_cast<double>(a[c * rows + r]);
+      EXPECT_EQ(wrong, 0) << rows << " x " << cols;
+    }
+}
+
 TEST(ElementwiseArguments, AreChecked) {
   Stream s;
   float x[4] = {};

@@ -128,6 +128,18 @@ TYPED_TEST(NormTest, BitsDoNotDependOnTheWorkers) {
   EXPECT_TRUE(one.dbias.same_bits(four.dbias));
 }
 
+/// Outputs of 32 MiB and more are stored past the caches: the same bits as in place, where they are not.
+TYPED_TEST(NormTest, LargeOutputsAreStoredCompletely) {
+  Stream s;
+  const int64_t cols = 1031, rows = (int64_t{32} << 20) / static_cast<int64_t>(sizeof(TypeParam)) / cols + 1;
+  Random random(3);
+  Buffer<TypeParam> x = random.buffer<TypeParam>(rows * cols), out(rows * cols);
+  const Buffer<TypeParam> weight = random.buffer<TypeParam>(cols);
+  s.run(aios_rmsnorm(s, out.data(), nullptr, x.data(), weight.data(), rows, cols, 1e-5f, Type<TypeParam>::dtype));
+  s.run(aios_rmsnorm(s, x.data(), nullptr, x.data(), weight.data(), rows, cols, 1e-5f, Type<TypeParam>::dtype));
+  EXPECT_TRUE(out.same_bits(x));
+}
+
 TYPED_TEST(NormTest, OutMayBeX) {
   Stream s;
   Norm<TypeParam> apart(true, 5, 33);
