@@ -30,8 +30,15 @@ public static class BenchSession
     private static readonly IBenchmark[] Families =
     [
         new GemmBenchmark(),
+        new QMatMulBenchmark(),
+        new AttentionBenchmark(),
+        new NormBenchmark(),
         new SoftmaxBenchmark(),
+        new CrossEntropyBenchmark(),
+        new AdamWBenchmark(),
         new CopyBenchmark(),
+        new LaunchBenchmark(),
+        new TrainBenchmark(),
     ];
 
     /// <summary>Names of all benchmarks.</summary>
@@ -76,10 +83,11 @@ public static class BenchSession
 
         BenchContext context = new(stream, settings, peers);
         CaseRunner runner = new(context, probe);
-        IEnumerable<BenchmarkCase> cases = plan.SelectMany(entry => entry.Family.Cases(context, entry.DType, entry.Shape));
-        foreach (BenchmarkCase work in cases.GroupBy(work => (work.Op, work.DType)).SelectMany(group => group))
+        IEnumerable<(string Name, BenchmarkCase Work)> cases = plan.SelectMany(
+            entry => entry.Family.Cases(context, entry.DType, entry.Shape).Select(work => (entry.Family.Name, work)));
+        foreach ((string name, BenchmarkCase work) in cases.GroupBy(entry => (entry.Work.Op, entry.Work.DType)).SelectMany(group => group))
         {
-            RunCase(work);
+            RunCase(name, work);
         }
 
         foreach (IBenchmark family in plan.Select(entry => entry.Family).Distinct())
@@ -99,12 +107,12 @@ public static class BenchSession
 
         return new BenchReport(machine, limits, results, notes);
 
-        void RunCase(BenchmarkCase work)
+        void RunCase(string name, BenchmarkCase work)
         {
             using BenchmarkCase running = work;
             try
             {
-                Add(runner.Run(running));
+                Add(runner.Run(running) with { Benchmark = name });
             }
             catch (BackendException e) when (e.Status == aios_status.Unimplemented)
             {

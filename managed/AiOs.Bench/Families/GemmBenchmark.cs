@@ -1,8 +1,5 @@
-using System.Globalization;
 using AiOs.Bench.Measure;
-using AiOs.Bench.Peers;
 using AiOs.Bench.Results;
-using AiOs.Interop;
 
 namespace AiOs.Bench.Families;
 
@@ -24,14 +21,19 @@ internal sealed class GemmBenchmark : IBenchmark
     private static readonly string[] FewRows =
         ["1,4096,4096,nn", "1,4096,4096,nt", "8,4096,4096,nn", "8,4096,4096,nt", "16,4096,4096,nn", "16,4096,4096,nt"];
 
+    private static readonly string[] Packed =
+        ["1024,1024,1024,nt_packed", "2048,2048,2048,nt_packed", "4096,4096,4096,nt_packed", "8,4096,4096,nt_packed"];
+
     public string Name => "gemm";
 
-    public ShapeSyntax Syntax { get; } = new("m,n,k[,nn|nt|tn|tt]", 3, "nn", "nt", "tn", "tt");
+    public ShapeSyntax Syntax { get; } =
+        new("m,n,k[,nn|nt|tn|tt|nn_packed|nt_packed]", 3, "nn", "nt", "tn", "tt", "nn_packed", "nt_packed");
 
-    public IReadOnlyList<string> DTypes { get; } = ["f32", "bf16"];
+    public IReadOnlyList<string> DTypes { get; } = ["f32", "bf16", "i8"];
 
-    public IReadOnlyList<string> DefaultShapes(string dtype) =>
-        [.. Squares.Select(n => $"{n},{n},{n},nn"), .. StepOfGpt2.Select(product => product.Shape), .. FewRows];
+    public IReadOnlyList<string> DefaultShapes(string dtype) => dtype == "i8"
+        ? [.. Squares.Skip(2).Select(n => $"{n},{n},{n},nt"), "1,4096,4096,nt", "8,4096,4096,nt", .. Packed]
+        : [.. Squares.Select(n => $"{n},{n},{n},nn"), .. StepOfGpt2.Select(product => product.Shape), .. FewRows, .. Packed];
 
     public IEnumerable<BenchmarkCase> Cases(BenchContext context, string dtype, BenchShape shape)
     {
@@ -89,138 +91,5 @@ internal sealed class GemmBenchmark : IBenchmark
             Rounds = parts.Min(part => part.Result.Rounds),
             AllocatedBytes = Sum(r => r.AllocatedBytes),
         };
-    }
-}
-
-/// <summary>One matrix product.</summary>
-internal sealed unsafe class GemmCase : BenchmarkCase
-{
-    private const int Samples = 400;
-
-    /// <summary>Rows up to which the product is bound by reading B from memory.</summary>
-    private const long FewRows = 32;
-
-    private readonly aios_gemm_desc _desc;
-    private readonly aios_dtype _type;
-    private readonly int _copies;
-    private Operand? _a;
-    private Operand? _b;
-    private Operand? _c;
-    private Operand? _workspace;
-    private float[] _hostA = [];
-    private float[] _hostB = [];
-
-    public GemmCase(BenchContext context, string dtype, long m, long n, long k, string layout)
-        : base(context, "gemm", dtype, string.Create(CultureInfo.InvariantCulture, $"{m},{n},{k},{layout}"))
-    {
-        bool transA = layout[0] == 't', transB = layout[1] == 't';
-        _type = dtype == "f32" ? aios_dtype.F32 : aios_dtype.Bf16;
-        _desc = new aios_gemm_desc
-        {
-            m = m,
-            n = n,
-            k = k,
-            batch = 1,
-            lda = transA ? m : k,
-            ldb = transB ? k : n,
-            ldc = n,
-            trans_a = transA ? 1 : 0,
-            trans_b = transB ? 1 : 0,
-            dtype = _type,
-            out_dtype = aios_dtype.F32,
-            alpha = 1,
-        };
-        long bytes = n * k * Operand.SizeOf(_type);
-        _copies = m <= FewRows ? ColdCopies(bytes) : 1;
-        Work = new Work(
-            2.0 * m * n * k, dtype == "f32" ? Arithmetic.F32 : Arithmetic.BF16, bytes + (m * k * Operand.SizeOf(_type)), 4.0 * m * n, _copies > 1);
-    }
-
-    public override Work Work { get; }
-
-    public override IReadOnlyList<Operand> Outputs => [_c!];
-
-    public override void Prepare()
-    {
-        _hostA = Context.Random(_desc.m * _desc.k, 1);
-        _hostB = Context.Random(_desc.n * _desc.k, 2);
-        _a = Own(new Operand(Stream, _type, _desc.m * _desc.k)).Write(_hostA);
-        _b = Own(new Operand(Stream, _type, _desc.n * _desc.k, _copies)).Write(_hostB);
-        _c = Own(new Operand(Stream, aios_dtype.F32, _desc.m * _desc.n));
-        aios_gemm_desc desc = _desc;
-        _workspace = Workspace(Kernels.aios_gemm_workspace_size(&desc), nameof(KernelTable.aios_gemm_workspace_size));
-    }
-
-    public override void Launch(int index)
-    {
-        aios_gemm_desc desc = _desc;
-        Stream.Check(
-            Kernels.aios_gemm(
-                Stream.Handle, (void*)_c!.Pointer, null, (void*)_a!.Pointer, (void*)_b!.At(index), null, null,
-                (void*)_workspace!.Pointer, _workspace.Bytes, &desc),
-            nameof(KernelTable.aios_gemm));
-    }
-
-    public override void Check(Verdict verdict)
-    {
-        Compare(verdict, "c");
-    }
-
-    public override IReadOnlyList<PeerRun> MakePeers()
-    {
-        (int m, int n, int k) = ((int)_desc.m, (int)_desc.n, (int)_desc.k);
-        (bool transA, bool transB) = (_desc.trans_a != 0, _desc.trans_b != 0);
-        List<PeerRun> peers = [];
-        if (_type == aios_dtype.F32)
-        {
-            foreach (BlasLibrary blas in Context.Peers.Blas)
-            {
-                peers.Add(new SimplePeer(blas.Name, index => blas.Multiply(_c!.Pointer, _a!.Pointer, _b!.At(index), m, n, k, transA, transB)));
-            }
-        }
-
-        if (Context.Peers.OneDnn is { } oneDnn)
-        {
-            (int A, int B, int C) types = (OneDnn.TypeOf(_type), OneDnn.TypeOf(_type), PeerConstants.DNNL_F32);
-            nint[] weights = [.. Enumerable.Range(0, _copies).Select(_b!.At)];
-            peers.Add(oneDnn.MakeProduct((m, n, k, transA, transB), types, packed: false, _a!.Pointer, weights, _c!.Pointer));
-        }
-
-        // A peer that was set up wrongly would be no comparison.
-        foreach (PeerRun peer in peers)
-        {
-            _c!.Clear();
-            Stream.Synchronize();
-            peer.Launch(0);
-            Verdict verdict = new();
-            Compare(verdict, peer.Name);
-            if (verdict.Problem is { } problem)
-            {
-                throw new Runtime.AiOsException($"gemm {DType} {Shape}: the peer is wrong: {problem}; leave --peers out");
-            }
-        }
-
-        return peers;
-    }
-
-    /// <summary>Some elements, summed in binary64; the rounding of K additions in binary32 is allowed for.</summary>
-    private void Compare(Verdict verdict, string what)
-    {
-        float[] c = _c!.Read();
-        double unit = Verdict.Rounding(aios_dtype.F32) * (8 + (4 * Math.Sqrt(_desc.k)));
-        foreach (long at in Verdict.Sample(c.LongLength, Samples))
-        {
-            (long i, long j) = Math.DivRem(at, _desc.n);
-            double sum = 0, magnitude = 0;
-            for (long p = 0; p < _desc.k; p++)
-            {
-                double product = (double)_hostA[_desc.trans_a != 0 ? (p * _desc.m) + i : (i * _desc.k) + p]
-                    * _hostB[_desc.trans_b != 0 ? (j * _desc.k) + p : (p * _desc.n) + j];
-                sum += product;
-                magnitude += Math.Abs(product);
-            }
-
-            verdict.Near(what, at, c[at], sum, magnitude * unit);
-        }
     }
 }

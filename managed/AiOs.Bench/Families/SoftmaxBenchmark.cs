@@ -54,7 +54,7 @@ internal sealed unsafe class RowCase : BenchmarkCase
         : base(context, NameOf(kind), dtype, string.Create(CultureInfo.InvariantCulture, $"{rows},{cols}"))
     {
         (_kind, _rows, _cols) = (kind, rows, cols);
-        _type = dtype == "f32" ? aios_dtype.F32 : aios_dtype.Bf16;
+        _type = Verdict.TypeOf(dtype);
         double bytes = (double)rows * cols * Operand.SizeOf(_type);
         Work = new Work(0, Arithmetic.None, IsBackward ? 2 * bytes : bytes, bytes);
     }

@@ -25,6 +25,15 @@ internal abstract class BenchmarkCase(BenchContext context, string op, string dt
     /// <summary>What the op writes; the runner can destroy it to see that the check notices.</summary>
     public abstract IReadOnlyList<Operand> Outputs { get; }
 
+    /// <summary>Makes the operands what they are to be before launch 0, which is checked: without results of an earlier one.</summary>
+    public virtual void Reset()
+    {
+        foreach (Operand output in Outputs)
+        {
+            output.Clear();
+        }
+    }
+
     /// <summary>Whether launches stand for work on operands, so that where those lie is worth saying.</summary>
     public virtual bool HasLevel => Work.Bytes > 0;
 

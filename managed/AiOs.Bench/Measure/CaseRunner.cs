@@ -56,11 +56,7 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
     /// <summary>What is wrong with the result of one launch; null when it is right.</summary>
     private string? Problem(BenchmarkCase work)
     {
-        foreach (Operand output in work.Outputs)
-        {
-            output.Clear();
-        }
-
+        work.Reset();
         work.Launch(0);
         if (context.Settings.Tamper)
         {

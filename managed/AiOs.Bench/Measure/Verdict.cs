@@ -47,6 +47,14 @@ internal sealed class Verdict
         }
     }
 
+    /// <summary>The library's element type of a name in the results.</summary>
+    public static Interop.aios_dtype TypeOf(string dtype) => dtype switch
+    {
+        "bf16" => Interop.aios_dtype.Bf16,
+        "i8" => Interop.aios_dtype.I8,
+        _ => Interop.aios_dtype.F32,
+    };
+
     /// <summary>Half a unit in the last place of an element type, relative.</summary>
     public static double Rounding(Interop.aios_dtype dtype) => dtype == Interop.aios_dtype.Bf16 ? 1.0 / 256 : 1.0 / (1 << 24);
 }

@@ -38,7 +38,9 @@ internal enum Level
 /// <param name="BytesRead">Bytes of operands, each counted once.</param>
 /// <param name="BytesWritten">Bytes of results.</param>
 /// <param name="Cold">Whether operands rotate through so much memory that no cache holds them.</param>
-internal readonly record struct Work(double Operations, Arithmetic Arithmetic, double BytesRead, double BytesWritten, bool Cold = false)
+/// <param name="Sequential">Whether the arithmetic and the memory belong to parts that follow each other.</param>
+internal readonly record struct Work(
+    double Operations, Arithmetic Arithmetic, double BytesRead, double BytesWritten, bool Cold = false, bool Sequential = false)
 {
     /// <summary>Bytes read and written.</summary>
     public double Bytes => BytesRead + BytesWritten;
@@ -59,6 +61,8 @@ internal readonly record struct RoundLimits(double Operations, double Read, doub
     public double MemorySeconds(in Work work) =>
         (work.BytesRead / Read) + (work.BytesWritten * Math.Max(0, (2 / Copy) - (1 / Read)));
 
-    /// <summary>Least seconds for both at once.</summary>
-    public double Seconds(in Work work) => Math.Max(ArithmeticSeconds(work), MemorySeconds(work));
+    /// <summary>Least seconds for both, at once unless the work says otherwise.</summary>
+    public double Seconds(in Work work) => work.Sequential
+        ? ArithmeticSeconds(work) + MemorySeconds(work)
+        : Math.Max(ArithmeticSeconds(work), MemorySeconds(work));
 }

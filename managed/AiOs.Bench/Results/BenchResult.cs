@@ -5,6 +5,9 @@ namespace AiOs.Bench.Results;
 /// <summary>What was measured of one op at one shape. Times are per launch.</summary>
 public sealed record BenchResult
 {
+    /// <summary>The benchmark that it belongs to: one of <see cref="BenchSession.Names"/>.</summary>
+    public string Benchmark { get; init; } = string.Empty;
+
     /// <summary>The op, such as <c>gemm</c> or <c>layernorm_backward</c>.</summary>
     public required string Op { get; init; }
 

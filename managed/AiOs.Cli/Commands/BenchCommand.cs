@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using AiOs.Bench;
 using AiOs.Bench.Report;
 using AiOs.Bench.Results;
@@ -12,6 +13,7 @@ namespace AiOs.Cli.Commands;
 internal static class BenchCommand
 {
     private const string StandardOutput = "-";
+    private const double DefaultFailBelow = 0.95;
 
     public static Command Create()
     {
@@ -23,9 +25,13 @@ internal static class BenchCommand
         Option<bool> peers = new("--peers") { Description = "Measures other installed libraries in the same rounds" };
         Option<long?> rounds = Whole("--rounds", "Rounds of a case at most; long cases take fewer, but at least 3", 3, 1000, "9");
         Option<string?> json = Text("--json", "FILE", $"Writes the results as a JSON array; {StandardOutput} is stdout");
+        Option<string?> html = Text("--html", "FILE", "Writes a roofline page that needs no other file");
+        Option<string?> results = Text("--results", "DIR", "Writes Markdown files into DIR/<processor>");
+        Option<string?> baseline = Text("--baseline", "FILE", "Compares with an earlier --json by the share of the limit and exits with 1 when a case got worse");
+        Option<double?> failBelow = Number("--fail-below", "Share of the baseline's that is enough", 0, 10, defaultText: "0.95");
         Command command = new("bench", "Times ops against the machine's measured limits and, with --peers, against other libraries. Checks every result first.")
         {
-            name, backend, dtype, shapes, threads, peers, rounds, json,
+            name, backend, dtype, shapes, threads, peers, rounds, json, html, results, baseline, failBelow,
         };
         command.SetAction(result => Run(
             new BenchSettings
@@ -36,11 +42,15 @@ internal static class BenchCommand
                 Peers = result.GetValue(peers),
                 Rounds = (int)(result.GetValue(rounds) ?? 9),
             },
-            result.GetValue(backend), (int?)result.GetValue(threads), result.GetValue(json)));
+            result.GetValue(backend), (int?)result.GetValue(threads),
+            new Outputs(result.GetValue(json), result.GetValue(html), result.GetValue(results), result.GetValue(baseline), result.GetValue(failBelow))));
         return command;
     }
 
-    private static int Run(BenchSettings settings, string? backend, int? threads, string? json)
+    /// <summary>Where results go and what they are compared with; null is nowhere and nothing.</summary>
+    private sealed record Outputs(string? Json, string? Html, string? Results, string? Baseline, double? FailBelow);
+
+    private static int Run(BenchSettings settings, string? backend, int? threads, Outputs outputs)
     {
         try
         {
@@ -51,27 +61,61 @@ internal static class BenchCommand
             throw new UsageException(e.Message, e);
         }
 
-        using Device device = BackendChoice.Open(backend, threads);
-        BenchReport report = BenchSession.Run(device, settings, new ResultTable(json == StandardOutput ? Console.Error : Console.Out));
-        if (json is not null)
+        if (outputs is { FailBelow: not null, Baseline: null })
         {
-            string document = BenchJson.Write(report.Results);
-            if (json == StandardOutput)
-            {
-                Console.Out.Write(document);
-            }
-            else
-            {
-                File.WriteAllText(json, document);
-            }
+            throw new UsageException("--fail-below goes with --baseline FILE");
         }
 
+        // Read before anything is measured: a file that is not there should not cost minutes.
+        IReadOnlyList<BenchResult>? before = outputs.Baseline is { } path ? BenchJson.Read(path) : null;
+        using Device device = BackendChoice.Open(backend, threads);
+        TextWriter people = outputs.Json == StandardOutput ? Console.Error : Console.Out;
+        BenchReport report = BenchSession.Run(device, settings, new ResultTable(people));
+        Write(report, outputs);
         BenchResult[] wrong = [.. report.Results.Where(r => !r.Correct)];
         foreach (BenchResult result in wrong)
         {
-            ErrorHandling.WriteLine(Console.Error, $"{result.Op} {result.DType} {result.Shape}: wrong result: {result.Problem}");
+            ErrorHandling.WriteLine(Console.Error, $"{result.Key}: wrong result: {result.Problem}");
         }
 
-        return wrong.Length == 0 ? ExitCodes.Ok : ExitCodes.Failed;
+        bool worse = before is not null && IsWorse(before, report.Results, outputs.FailBelow ?? DefaultFailBelow, people);
+        return wrong.Length > 0 || worse ? ExitCodes.Failed : ExitCodes.Ok;
+    }
+
+    private static void Write(BenchReport report, Outputs outputs)
+    {
+        string document = BenchJson.Write(report.Results);
+        if (outputs.Json == StandardOutput)
+        {
+            Console.Out.Write(document);
+        }
+        else if (outputs.Json is { } json)
+        {
+            File.WriteAllText(json, document);
+        }
+
+        if (outputs.Html is { } html)
+        {
+            File.WriteAllText(html, RooflinePage.Render(report));
+        }
+
+        if (outputs.Results is { } directory)
+        {
+            string[] arguments = Environment.GetCommandLineArgs()[1..];
+            MarkdownResults.Write(directory, report, "aios " + string.Join(' ', arguments));
+        }
+    }
+
+    private static bool IsWorse(IReadOnlyList<BenchResult> before, IReadOnlyList<BenchResult> now, double least, TextWriter people)
+    {
+        IReadOnlyList<string> regressions = Baseline.Regressions(before, now, least);
+        foreach (string line in regressions)
+        {
+            ErrorHandling.WriteLine(Console.Error, line);
+        }
+
+        people.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"baseline: {Baseline.Shared(before, now)} of {now.Count} cases compared, {regressions.Count} got worse"));
+        return regressions.Count > 0;
     }
 }

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Text;
+using AiOs.Bench.Results;
+
+namespace AiOs.Bench.Report;
+
+/// <summary>Writes a run as Markdown, one file per benchmark family, in a directory named after the processor.</summary>
+public static class MarkdownResults
+{
+    /// <summary>Writes the files; those of benchmarks that were not run stay.</summary>
+    /// <param name="directory">Directory of all processors.</param>
+    /// <param name="report">The run.</param>
+    /// <param name="command">The command line that took it.</param>
+    /// <returns>The paths.</returns>
+    public static IReadOnlyList<string> Write(string directory, BenchReport report, string command)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        string folder = Path.Combine(directory, FolderOf(report.Machine));
+        Directory.CreateDirectory(folder);
+        List<string> paths = [];
+        foreach (IGrouping<string, BenchResult> family in report.Results.GroupBy(result => result.Benchmark))
+        {
+            string path = Path.Combine(folder, family.Key + ".md");
+            File.WriteAllText(path, Render(family.Key, [.. family], report, command));
+            paths.Add(path);
+        }
+
+        return paths;
+    }
+
+    /// <summary>The folder of a processor, such as <c>amd-epyc-avx512bf16-2</c>.</summary>
+    internal static string FolderOf(BenchMachine machine)
+    {
+        string name = $"{machine.Processor} {machine.Isa} {machine.Threads}";
+        IEnumerable<string> words = new string([.. name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : ' ')])
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return string.Join('-', words);
+    }
+
+    /// <summary>One file.</summary>
+    internal static string Render(string family, IReadOnlyList<BenchResult> results, BenchReport report, string command)
+    {
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"# {family}\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"`{command}`, {report.Machine.Taken:yyyy-MM-dd HH:mm} UTC{report.Machine.Taken:zzz}, AiOs.Native {report.Machine.Version}. ");
+        text.Append(CultureInfo.InvariantCulture, $"{report.Machine.Processor}, kernels {report.Machine.Isa}, {report.Machine.Threads} threads, {report.Machine.System}.");
+        foreach (string peer in report.Machine.Peers)
+        {
+            text.Append(CultureInfo.InvariantCulture, $" Peer: {peer}.");
+        }
+
+        text.Append("\n\nLimits before the run: ");
+        text.AppendJoin(", ", report.Limits.Select(l => string.Create(CultureInfo.InvariantCulture, $"{l.Name} {1e-9 * l.Rate:N0} G{l.Unit}")));
+        text.Append(".\n\nMedians over interleaved rounds; *limit* and *ratio* compare what was measured in the same round, a ratio above 1 means that\n"
+            + "we are faster than the fastest peer, and ~ marks cases in which the limit itself moved by more than 15 %. docs/benchmarks.md\n"
+            + "says more.\n");
+        foreach (IGrouping<(string Op, string DType), BenchResult> group in results.GroupBy(result => (result.Op, result.DType)))
+        {
+            string[] peers = [.. group.SelectMany(result => result.Peers.Keys).Distinct()];
+            text.Append(CultureInfo.InvariantCulture, $"\n## {group.Key.Op} {group.Key.DType}\n\n");
+            text.Append("| shape | from | µs | 10-90 % | GFLOP/s | GB/s | limit |");
+            text.AppendJoin(string.Empty, peers.Select(peer => $" {peer} µs |"));
+            text.Append(peers.Length > 0 ? " ratio |\n" : "\n");
+            text.Append("|---").Append(string.Concat(Enumerable.Repeat("|---:", 6 + peers.Length + (peers.Length > 0 ? 1 : 0)))).Append("|\n");
+            foreach (BenchResult result in group)
+            {
+                AppendRow(text, result, peers);
+            }
+        }
+
+        string[] notes = [.. report.Notes.Where(note => results.Any(result => note.StartsWith(result.Op, StringComparison.Ordinal)))];
+        if (notes.Length > 0)
+        {
+            text.Append('\n').AppendJoin('\n', notes.Select(note => "- " + note)).Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    private static void AppendRow(StringBuilder text, BenchResult result, string[] peers)
+    {
+        if (result.MedianUs is not { } median)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"| {result.Shape} | wrong: {result.Problem} |\n");
+            return;
+        }
+
+        text.Append(CultureInfo.InvariantCulture, $"| {result.Shape} | {result.Level} | {Time(median)} | {Time(result.P10Us)}-{Time(result.P90Us)} | {result.Gflops:F1} | {result.Gbps:F1} |");
+        text.Append(CultureInfo.InvariantCulture, $" {(result.IsNoisy ? "~" : "")}{100 * result.LimitShare:F0} % |");
+        foreach (string peer in peers)
+        {
+            text.Append(' ').Append(result.Peers.TryGetValue(peer, out double time) ? Time(time) : string.Empty).Append(" |");
+        }
+
+        text.Append(peers.Length > 0 ? string.Create(CultureInfo.InvariantCulture, $" {result.RatioToBestPeer:F2} |\n") : "\n");
+    }
+
+    private static string Time(double? microseconds) => microseconds is { } us
+        ? us.ToString(us < 10 ? "F3" : us < 1000 ? "F1" : "N0", CultureInfo.InvariantCulture)
+        : string.Empty;
+}

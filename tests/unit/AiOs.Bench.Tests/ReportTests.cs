@@ -1,0 +1,111 @@
+using System.Text.RegularExpressions;
+using AiOs.Bench.Report;
+using AiOs.Bench.Results;
+
+namespace AiOs.Bench.Tests;
+
+public sealed partial class ReportTests
+{
+    private static readonly BenchResult Product = new()
+    {
+        Benchmark = "gemm",
+        Op = "gemm",
+        Backend = "cpu",
+        DType = "f32",
+        Shape = "512,512,512,nn",
+        Threads = 2,
+        Level = "l3",
+        Correct = true,
+        MedianUs = 1234.5,
+        P10Us = 1200,
+        P90Us = 1300,
+        Gflops = 217.4,
+        Gbps = 2.5,
+        LimitShare = 0.91,
+        Limit = "fma_f32",
+        LimitSpread = 0.3,
+        Peers = new Dictionary<string, double> { ["openblas"] = 1400, ["onednn"] = 1300 },
+        RatioToBestPeer = 1.05,
+        Operations = 268435456,
+        Bytes = 3145728,
+        Rounds = 9,
+    };
+
+    private static readonly BenchReport Report = new(
+        new BenchMachine("Proc <X> 5", "avx512", 2, "cpu", new DateTimeOffset(2026, 11, 21, 9, 0, 0, TimeSpan.Zero), "Linux", "0.1.0", ["OpenBLAS & co"], 1.5),
+        [new("fma_f32", 5e11, "FLOP/s"), new("read_l1", 9e11, "B/s"), new("copy_dram", 5e10, "B/s"), new("read_dram", 5e10, "B/s")],
+        [
+            Product,
+            Product with { Benchmark = "softmax", Op = "exp", Shape = "4,4", Gflops = null, Operations = 0, Peers = new Dictionary<string, double>(), RatioToBestPeer = null, LimitSpread = 0 },
+            Product with { Shape = "9,9,9,nn", Correct = false, Problem = "c[0] is 1 < 2", MedianUs = null, Gflops = null, Gbps = null, LimitShare = null, RatioToBestPeer = null },
+        ],
+        ["a note"]);
+
+    [Fact]
+    public void The_page_refers_to_nothing_outside_itself()
+    {
+        string page = RooflinePage.Render(Report);
+        Assert.DoesNotMatch(External(), page);
+        Assert.DoesNotContain("{{", page, StringComparison.Ordinal);
+        Assert.Contains("<svg", page, StringComparison.Ordinal);
+        Assert.Contains("512,512,512,nn", page, StringComparison.Ordinal);
+        Assert.Contains("Proc &lt;X&gt; 5", page, StringComparison.Ordinal);
+        Assert.Contains("c[0] is 1 &lt; 2", page, StringComparison.Ordinal);
+        Assert.Equal(2, Circle().Count(page));
+    }
+
+    [Fact]
+    public void Coordinates_are_inside_the_picture()
+    {
+        MatchCollection circles = Circle().Matches(RooflinePage.Render(Report));
+        Assert.All(circles, match =>
+        {
+            Assert.InRange(double.Parse(match.Groups[1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture), 66, 976);
+            Assert.InRange(double.Parse(match.Groups[2].ValueSpan, System.Globalization.CultureInfo.InvariantCulture), 16, 422);
+        });
+    }
+
+    [Fact]
+    public void Lines_fit_a_terminal()
+    {
+        StringWriter writer = new();
+        ResultTable table = new(writer);
+        table.Begins(Report.Machine, Report.Limits);
+        foreach (BenchResult result in Report.Results)
+        {
+            table.Completed(result);
+        }
+
+        string[] lines = writer.ToString().Split('\n');
+        Assert.All(lines, line => Assert.True(line.TrimEnd('\r').Length <= 80, line));
+        Assert.Contains(lines, line => line.Contains("1,234", StringComparison.Ordinal) && line.Contains("~91 %", StringComparison.Ordinal)
+            && line.Contains("onednn", StringComparison.Ordinal) && line.Contains("1.05", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.Contains("WRONG: c[0] is 1 < 2", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Markdown_is_written_by_benchmark_and_processor()
+    {
+        string directory = Directory.CreateTempSubdirectory().FullName;
+        try
+        {
+            IReadOnlyList<string> paths = MarkdownResults.Write(directory, Report, "aios bench all");
+            Assert.Equal(
+                [Path.Combine(directory, "proc-x-5-avx512-2", "gemm.md"), Path.Combine(directory, "proc-x-5-avx512-2", "softmax.md")], paths);
+            string[] lines = File.ReadAllLines(paths[0]);
+            Assert.Contains(lines, line => line.Contains("`aios bench all`", StringComparison.Ordinal) && line.Contains("2026-11-21", StringComparison.Ordinal));
+            Assert.Contains("| 512,512,512,nn | l3 | 1,234 | 1,200-1,300 | 217.4 | 2.5 | ~91 % | 1,400 | 1,300 | 1.05 |", lines);
+            Assert.Contains("| 9,9,9,nn | wrong: c[0] is 1 < 2 |", lines);
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [GeneratedRegex("(https?:)?//[a-z]|src=|href=|@import|url\\(", RegexOptions.IgnoreCase)]
+    private static partial Regex External();
+
+    [GeneratedRegex("<circle [^>]*cx=\"([0-9.]+)\" cy=\"([0-9.]+)\"")]
+    private static partial Regex Circle();
+}
