@@ -72,7 +72,7 @@ bool has_cores_for(int workers) {
 
 const char *threads_problem() {
   return positive_variable("AIOS_CPU_THREADS", kMaxThreads) < 0
-             ? "AIOS_CPU_THREADS must be a number from 1 to 1024; unset it to use the processors of this process"
+             ? "AIOS_CPU_THREADS must be a number of workers, 1 to 1024"
              : nullptr;
 }
 
