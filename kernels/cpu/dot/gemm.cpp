@@ -10,9 +10,6 @@
 #include "gemm_pack.h"
 #include "gemm_plan.h"
 
-#define AIOS_TEXT_OF(x) #x
-#define AIOS_TEXT(x) AIOS_TEXT_OF(x)
-
 namespace aios::AIOS_ISA {
 namespace {
 

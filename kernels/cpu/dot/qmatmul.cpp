@@ -3,6 +3,7 @@
 // The activations are prepared in the workspace by all workers: quantised to bytes for integer codes (qactivations.h),
 // or as binary32 for weights that are multiplied as floats. Then every task takes some outputs. For many rows it
 // unpacks its strip of outputs stretch by stretch and runs all rows past it (qtile.h, qtile_float.h).
+#include "common/config.h"
 #include "qgemv_rows.h"
 #include "qtile.h"
 #include "qtile_float.h"
@@ -190,6 +191,23 @@ int64_t workspace_bytes_of(const aios_qmatrix &w, int64_t m) {
   return bytes;
 }
 
+void print_choice(const aios_qmatrix &w, int64_t m, aios_dtype dtype) {
+  const char *const rows[] = {"i8", "", "f8e4m3", "f8e5m2", "i4"}; // from AIOS_DTYPE_I8 on
+  const char *const blocks[] = {"q8_0", "q4_0", "q4_1", "q5_0", "q5_1",  "q2_k",
+                                "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl"};
+  int tile_rows = static_cast<int>(m), tile_cols = 1;
+  if (m > kGemvRows)
+    with_kernel(w.format, [&](auto kernel) {
+      tile_rows = static_cast<int>(decltype(kernel)::kRows);
+      tile_cols = static_cast<int>(decltype(kernel)::kWidth);
+    });
+  print_config("qmatmul %s x %s %lldx%lldx%lld -> " AIOS_TEXT(AIOS_ISA) " %s, tile %dx%d",
+               dtype == AIOS_DTYPE_F32 ? "f32" : "bf16",
+               w.format < AIOS_DTYPE_Q8_0 ? rows[w.format - AIOS_DTYPE_I8] : blocks[w.format - AIOS_DTYPE_Q8_0],
+               static_cast<long long>(m), static_cast<long long>(w.rows), static_cast<long long>(w.cols),
+               m <= kGemvRows ? "few rows" : "blocked", tile_rows, tile_cols);
+}
+
 } // namespace
 
 int64_t aios_qmatmul_workspace_size(const aios_qmatrix *w, int64_t m, aios_dtype dtype) {
@@ -216,6 +234,8 @@ aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_
   const Problem problem{*w, c, a, bias, workspace, m};
   return with_type("aios_qmatmul", dtype, [&](auto element) {
     using T = decltype(element);
+    if (prints_config())
+      print_choice(problem.w, m, dtype);
     return enqueue(stream, [problem](Team &team) {
       if (problem.w.cols == 0)
         store_bias<T>(problem);
