@@ -7,8 +7,11 @@
 
 namespace aios::AIOS_ISA {
 
-/// Most rows of activations that share the unpacking.
+/// Rows of activations that share the unpacking, and the most that are multiplied this way: a few times some weights
+/// that stay in the second-level cache costs less than unpacking them to memory.
 constexpr int64_t kGemvRows = 4;
+constexpr int64_t kFewQRows = 12;
+constexpr int64_t kGemvBytes = 128 << 10;
 
 /// Bytes of weights fetched ahead of their use: about the latency of memory at its full rate.
 constexpr int64_t kFetchWeights = 4096;
@@ -33,6 +36,16 @@ template <class Format> struct GemvActivations {
   }
 
   int64_t bytes(int64_t m) const { return m * quads * W * (Format::kSub + (Format::kMins ? 12 : 8)); }
+
+  /// The same from row m on.
+  GemvActivations from(int64_t m) const {
+    GemvActivations rest = *this;
+    rest.codes += m * quads * W * Format::kSub;
+    rest.scales += m * quads * W;
+    rest.starts += m * quads * W;
+    rest.sums += m * quads * W;
+    return rest;
+  }
 
   /// Quantises 32 elements of a row.
   template <class T> void fill(const T *row, int64_t k, int64_t m, int64_t block) const {

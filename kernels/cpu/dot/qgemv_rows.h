@@ -28,6 +28,15 @@ struct I8Activations {
     starts = reinterpret_cast<int32_t *>(scales + m);
   }
 
+  /// The same from row m on.
+  I8Activations from(int64_t m) const {
+    I8Activations rest = *this;
+    rest.codes += m * cols;
+    rest.scales += m;
+    rest.starts += m * stretches();
+    return rest;
+  }
+
   int64_t stretches() const { return ceil_div(cols, kStretch); }
   int64_t bytes(int64_t m) const { return m * cols + 4 * m * (1 + stretches()); }
 
@@ -101,6 +110,13 @@ struct FloatRows {
   float *values; ///< [row][cols]
 
   FloatRows(void *memory, int64_t, int64_t k) : cols(padded_cols(k)), values(static_cast<float *>(memory)) {}
+
+  /// The same from row m on.
+  FloatRows from(int64_t m) const {
+    FloatRows rest = *this;
+    rest.values += m * cols;
+    return rest;
+  }
 
   int64_t bytes(int64_t m) const { return 4 * m * cols; }
 

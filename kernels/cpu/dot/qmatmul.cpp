@@ -162,12 +162,19 @@ template <class Left, class T> void multiply_few(const Problem &p, Team &team) {
   const int64_t tasks = min64(8 * team.threads(), ceil_div(p.w.rows * p.w.cols, kTaskElements));
   const int64_t share = ceil_div(p.w.rows, max64(1, tasks));
   team.parallel_for(ceil_div(p.w.rows, share), [&](int64_t task, int) {
-    const int64_t begin = task * share, end = min64(begin + share, p.w.rows);
-    const auto multiply_all = p.m == 1   ? multiply_outputs<1, Left, T>
-                              : p.m == 2 ? multiply_outputs<2, Left, T>
-                              : p.m == 3 ? multiply_outputs<3, Left, T>
-                                         : multiply_outputs<4, Left, T>;
-    multiply_all(p, x, begin, end);
+    const int64_t end = min64((task + 1) * share, p.w.rows);
+    const int64_t step = p.m <= kGemvRows ? share : max64(1, kGemvBytes / quantised_row_bytes(p.w.format, p.w.cols));
+    for (int64_t begin = task * share; begin < end; begin += step)
+      for (int64_t m = 0; m < p.m; m += kGemvRows) {
+        const int64_t rows = min64(kGemvRows, p.m - m);
+        const auto multiply_all = rows == 1   ? multiply_outputs<1, Left, T>
+                                  : rows == 2 ? multiply_outputs<2, Left, T>
+                                  : rows == 3 ? multiply_outputs<3, Left, T>
+                                              : multiply_outputs<4, Left, T>;
+        Problem part = p;
+        part.c = static_cast<T *>(p.c) + m * p.w.rows;
+        multiply_all(part, x.from(m), begin, min64(begin + step, end));
+      }
   });
 }
 
@@ -183,7 +190,7 @@ int64_t workspace_bytes_of(const aios_qmatrix &w, int64_t m) {
   int64_t bytes = 0;
   if (m == 0 || w.rows == 0 || w.cols == 0)
     return 0;
-  if (m <= kGemvRows)
+  if (m <= kFewQRows)
     with_gemv(w.format,
               [&](auto *left) { bytes = std::remove_pointer_t<decltype(left)>(nullptr, m, w.cols).bytes(m); });
   else
@@ -195,8 +202,8 @@ void print_choice(const aios_qmatrix &w, int64_t m, aios_dtype dtype) {
   const char *const rows[] = {"i8", "", "f8e4m3", "f8e5m2", "i4"}; // from AIOS_DTYPE_I8 on
   const char *const blocks[] = {"q8_0", "q4_0", "q4_1", "q5_0", "q5_1",  "q2_k",
                                 "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl"};
-  int tile_rows = static_cast<int>(m), tile_cols = 1;
-  if (m > kGemvRows)
+  int tile_rows = static_cast<int>(min64(m, kGemvRows)), tile_cols = 1;
+  if (m > kFewQRows)
     with_kernel(w.format, [&](auto kernel) {
       tile_rows = static_cast<int>(decltype(kernel)::kRows);
       tile_cols = static_cast<int>(decltype(kernel)::kWidth);
@@ -205,7 +212,7 @@ void print_choice(const aios_qmatrix &w, int64_t m, aios_dtype dtype) {
                dtype == AIOS_DTYPE_F32 ? "f32" : "bf16",
                w.format < AIOS_DTYPE_Q8_0 ? rows[w.format - AIOS_DTYPE_I8] : blocks[w.format - AIOS_DTYPE_Q8_0],
                static_cast<long long>(m), static_cast<long long>(w.rows), static_cast<long long>(w.cols),
-               m <= kGemvRows ? "few rows" : "blocked", tile_rows, tile_cols);
+               m <= kFewQRows ? "few rows" : "blocked", tile_rows, tile_cols);
 }
 
 } // namespace
@@ -239,7 +246,7 @@ aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_
     return enqueue(stream, [problem](Team &team) {
       if (problem.w.cols == 0)
         store_bias<T>(problem);
-      else if (problem.m <= kGemvRows)
+      else if (problem.m <= kFewQRows)
         with_gemv(problem.w.format,
                   [&](auto *left) { multiply_few<std::remove_pointer_t<decltype(left)>, T>(problem, team); });
       else
