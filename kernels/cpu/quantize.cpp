@@ -207,15 +207,21 @@ template <class Float, class T> void quantise_f8_row(uint8_t *to, float *scale, 
     to[i] = Float::encode(to_float(row[i]) * factor);
 }
 
-/// One group of I4. With zero points the scale spreads the codes over all elements and 0.
-Fit fit_i4(const float *x, int n, bool zeros) {
+/// Scale and zero point of one group of I4 by plain rounding: with zero points the codes spread over all elements and
+/// 0.
+Fit plain_i4(float low, float high, bool zeros) {
+  if (high == low)
+    return {0.0f, 8.0f};
+  if (!zeros)
+    return {kept((high > -low ? high : low) / -8.0f), 8.0f};
+  const float scale = kept((high - low) / 15.0f);
+  return {scale, nearest(clamp(-low * inverse(scale), {0.0f, 15.0f}))};
+}
+
+/// The same by search.
+Fit fit_i4(const float *x, int n, float low, float high, bool zeros) {
   if (!zeros)
     return {fit_scale(x, n, {-8.0f, 7.0f}, true), 8.0f};
-  float low = 0.0f, high = 0.0f;
-  for (int i = 0; i < n; i++) {
-    low = fminf(low, x[i]);
-    high = fmaxf(high, x[i]);
-  }
   if (high == low)
     return {0.0f, 8.0f};
   alignas(64) float scales[kCandidates], points[kCandidates], offsets[kCandidates];
@@ -234,14 +240,19 @@ template <class T> void quantise_i4_row(const aios_qmatrix &to, int64_t r, const
   auto *scales = static_cast<uint8_t *>(to.scales) + 2 * r * groups;
   auto *zeros = static_cast<uint8_t *>(to.zeros);
   for (int64_t g = 0; g < groups; g++) {
-    // A group may be as long as a row: it is fitted to a part of it, evenly spread, when it is longer than this.
+    // A group may be as long as a row; only what the stack holds is searched.
     constexpr int kMost = 1024;
-    const int64_t first = g * to.group, n = min64(to.group, to.cols - first), step = ceil_div(n, kMost);
-    float x[kMost];
-    int count = 0;
-    for (int64_t i = 0; i < n; i += step)
-      x[count++] = to_float(row[first + i]);
-    const Fit fit = fit_i4(x, count, zeros != nullptr);
+    const int64_t first = g * to.group, n = min64(to.group, to.cols - first);
+    float x[kMost], low = 0.0f, high = 0.0f;
+    for (int64_t i = 0; i < n; i++) {
+      const float value = to_float(row[first + i]);
+      low = fminf(low, value);
+      high = fmaxf(high, value);
+      if (n <= kMost)
+        x[i] = value;
+    }
+    const Fit fit = n <= kMost ? fit_i4(x, static_cast<int>(n), low, high, zeros != nullptr)
+                               : plain_i4(low, high, zeros != nullptr);
     store_half(scales + 2 * g, fit.scale);
     if (zeros != nullptr)
       zeros[r * groups + g] = static_cast<uint8_t>(fit.offset);

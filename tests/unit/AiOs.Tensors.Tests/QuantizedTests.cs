@@ -153,6 +153,25 @@ public class QuantizedTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_group_may_be_longer_than_a_row(bool zeroPoints)
+    {
+        using var device = new DeviceFixture();
+        float[] values = DeviceFixture.Values(1500, 4);
+        using Tensor source = device.Tensor(values, 1, 1500);
+        using var quantized = QuantizedTensor.Quantize(device.Stream, source, QuantizedFormat.Int4, 2048, zeroPoints);
+        using Tensor back = quantized.Dequantize(device.Stream);
+        Assert.Equal(1, quantized.Groups);
+        float[] got = device.Read(back);
+        float step = zeroPoints ? (values.Max() - values.Min()) / 15 : values.Max(MathF.Abs) / 8;
+        for (int i = 0; i < values.Length; i++)
+        {
+            Assert.Equal(values[i], got[i], step * 1.01f);
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(Formats))]
     public void Products_are_those_of_the_dequantised_weights(QuantizedFormat format)
     {
