@@ -164,7 +164,7 @@ public class QuantizedTests
         using Tensor back = quantized.Dequantize(device.Stream);
         Assert.Equal(1, quantized.Groups);
         float[] got = device.Read(back);
-        float step = zeroPoints ? (values.Max() - values.Min()) / 15 : values.Max(MathF.Abs) / 8;
+        float step = zeroPoints ? (values.Max() - values.Min()) / 15 : values.Max(x => MathF.Abs(x)) / 8;
         for (int i = 0; i < values.Length; i++)
         {
             Assert.Equal(values[i], got[i], step * 1.01f);
