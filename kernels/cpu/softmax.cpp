@@ -6,7 +6,8 @@ namespace aios::AIOS_ISA {
 
 namespace {
 
-/// Rows up to this length keep their exponentials on the stack when T is too short for them.
+/// Rows up to this length keep their exponentials on the stack when T is too short for them; the sums of so many
+/// elements are added up.
 constexpr int64_t kShort = 4096;
 
 /// Rows up to this length stay in the second-level cache, so that they are read and written three times.
@@ -15,7 +16,12 @@ constexpr int64_t kCached = int64_t{1} << 17;
 /// One exponential per element: they are kept in `e`, which may be `out` and `a`.
 template <class T> [[gnu::flatten]] void cached_row(T *out, float *e, const T *a, int64_t cols) {
   const VF m = set1(reduce_max(row_maximum(a, cols, set1(-FLT_MAX))));
-  const VF sum = row_exponentials(a, cols, m, [=](int64_t i, const auto &x, auto lanes) { store(e + i, x, lanes); });
+  VF sum = zero();
+  for (int64_t begin = 0; begin < cols; begin += kShort) { // narrow vectors would sum a long row in few long chains
+    float *to = e + begin;
+    sum += row_exponentials(a + begin, min64(kShort, cols - begin), m,
+                            [=](int64_t i, const auto &x, auto lanes) { store(to + i, x, lanes); });
+  }
   const VF scale = set1(1.0f / reduce_add(sum));
   for_packs(cols, [=](int64_t i, auto lanes) { store(out + i, load(e + i, lanes) * scale, lanes); });
 }
