@@ -192,7 +192,7 @@ private:
     do { // once for k = 0 too
       const int64_t depth = stretch_at(phase, k), next = k + depth;
       const Word *right = scratch;
-      if (d_.packed_b)
+      if (d_.packed_b && depth > 0)
         right = static_cast<const Word *>(p_.b) + (d_.stride_b == 0 ? 0 : batch * plan_.packed_words()) +
                 plan_.packed_b(strip, phase.first + k);
       else
@@ -262,7 +262,8 @@ private:
           for (int64_t k = 0; k < d_.k; k++)
             to[by_rows ? i * d_.k + k : k * rows + i] = i < d_.m ? to_float(from[i * row_step + k * k_step]) : 0.0f;
       });
-    const int64_t share = larger(smaller(by_rows ? 64 : kFewCols, d_.n / (4 * team_.threads())) / 64 * 64, 64);
+    const int64_t unit = by_rows ? kFewRows : kFewUnit, most = by_rows ? 64 : kFewCols;
+    const int64_t share = smaller(round_up(divide_up(d_.n, 4 * team_.threads()), unit), most);
     const int64_t shares = divide_up(d_.n, share);
     team_.parallel_for(batches * shares, [&](int64_t task, int worker) {
       const int64_t batch = task / shares, n = task % shares * share, cols = smaller(share, d_.n - n);

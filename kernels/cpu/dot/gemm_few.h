@@ -21,9 +21,11 @@ constexpr int few_vectors(int rows) {
   return vectors > 8 ? 8 : vectors < 1 ? 1 : vectors;
 }
 
-/// Rows of B that are read side by side, and columns of a task: the sums of its columns stay in the L1 cache.
-constexpr int64_t kFewDepth = 16;
-constexpr int64_t kFewCols = 1024;
+/// Rows of B that are read side by side, and most columns of a task, whose sums stay in the L1 cache. Columns come in
+/// multiples of kFewUnit, which holds whole tiles of every number of rows.
+constexpr int64_t kFewDepth = 8;
+constexpr int64_t kFewCols = 768;
+constexpr int64_t kFewUnit = 384;
 
 /// The left operand: element i, k lies at a[i * row_step + k * k_step].
 struct Left {
@@ -31,57 +33,56 @@ struct Left {
   int64_t row_step, k_step;
 };
 
-/// Fetches what lies `distance` elements after the row of B at hand.
-template <class T, int Elements> struct FetchRight {
-  int64_t distance;
-  template <class A> __attribute__((always_inline)) void step(const A *, const T *b) const {
-#pragma GCC unroll 16
-    for (int i = 0; i < Elements; i += 64 / static_cast<int>(sizeof(T)))
-      __builtin_prefetch(b + distance + i, 0, 2);
+/// Adds k `first` .. `next` to the sums of `Vectors` vectors of columns, of which the last may be partial.
+template <int Rows, int Vectors, class In, class Lanes>
+AIOS_INLINE void few_tile(float *sums, const Left &left, const In *b, int64_t ldb, int64_t first, int64_t next,
+                          Lanes lanes, Ahead &ahead, int64_t share) {
+  VF acc[Rows][Vectors];
+#pragma GCC unroll 32
+  for (int i = 0; i < Rows * Vectors; i++)
+    acc[i / Vectors][i % Vectors] = first == 0 ? zero() : load(sums + i * W, Full{});
+  for (int64_t k = first; k < next; k += 4) {
+    const int64_t depth = next - k < 4 ? next - k : 4;
+    const float *a = left.a + k * left.k_step;
+    if constexpr (std::is_same_v<Lanes, Full>)
+      multiply<Floats<In>>(acc, a, left.row_step, left.k_step, b + k * ldb, ldb, depth);
+    else
+      for (int64_t j = 0; j < depth; j++) {
+        const VF row = load(b + (k + j) * ldb, lanes);
+        for (int i = 0; i < Rows; i++)
+          acc[i][0] = fma(set1(a[i * left.row_step + j * left.k_step]), row, acc[i][0]);
+      }
+    ahead.fetch(share);
   }
-};
+#pragma GCC unroll 32
+  for (int i = 0; i < Rows * Vectors; i++)
+    store(sums + i * W, acc[i / Vectors][i % Vectors], Full{});
+}
 
-/// Columns `n` .. `n` + `cols` of C for B stored [k][n]. `sums` has room for Rows x kFewCols.
+/// Columns `n` .. `n` + `cols` of C for B stored [k][n]. `sums` has room for Rows x cols, rounded up to vectors.
 template <int Rows, class In, class Out>
 static void few_columns(const Left &left, const In *b, int64_t ldb, int64_t depth, const Finish<Out> &finish, int64_t m,
                         int64_t n, int64_t cols, float *sums) {
-  using F = Floats<In>;
   constexpr int kVectors = few_vectors(Rows), kCols = kVectors * W;
-  const int64_t whole = cols / kCols * kCols;
+  const int64_t whole = cols / kCols * kCols, tiles = cols / kCols + (cols - whole + W - 1) / W;
   int64_t k = 0;
-  do {
-    const int64_t count = depth - k < kFewDepth ? depth - k : kFewDepth;
-    for (int64_t j = 0; j < whole; j += kCols) {
-      VF acc[Rows][kVectors];
-      float *tile = sums + j * Rows;
-#pragma GCC unroll 8
-      for (int i = 0; i < Rows; i++)
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; v++)
-          acc[i][v] = k == 0 ? zero() : load(tile + (i * kVectors + v) * W, Full{});
-      multiply<F>(acc, left.a + k * left.k_step, left.row_step, left.k_step, b + k * ldb + n + j, ldb, count,
-                  FetchRight<In, kCols>{kFewDepth * ldb});
-#pragma GCC unroll 8
-      for (int i = 0; i < Rows; i++)
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; v++)
-          store(tile + (i * kVectors + v) * W, acc[i][v], Full{});
-    }
-    k += count;
+  do { // once for an empty sum too
+    const int64_t next = depth - k < kFewDepth ? depth : k + kFewDepth;
+    // The next rows are fetched one after the other, not column by column: memory is fast along its rows.
+    const int64_t rows = depth - next < kFewDepth ? depth - next : kFewDepth, size = sizeof(In);
+    Ahead ahead(b + next * ldb + n, rows, cols * size, ldb * size);
+    const int64_t share = ahead.lines() / (tiles * ((kFewDepth + 3) / 4)) + 1;
+    for (int64_t j = 0; j < whole; j += kCols)
+      few_tile<Rows, kVectors>(sums + j * Rows, left, b + n + j, ldb, k, next, Full{}, ahead, share);
+    for (int64_t j = whole; j < cols; j += W)
+      few_tile<Rows, 1>(sums + j * Rows, left, b + n + j, ldb, k, next,
+                        Tail{static_cast<int>(cols - j < W ? cols - j : W)}, ahead, share);
+    k = next;
   } while (k < depth);
   for (int64_t j = 0; j < whole; j += kCols)
     finish_tile<VF>(finish, sums + j * Rows, kCols, 0, n + j, m, kCols);
-  for (int64_t j = whole; j < cols; j += W) {
-    const Tail lanes{static_cast<int>(cols - j < W ? cols - j : W)};
-    VF acc[Rows] = {};
-    for (k = 0; k < depth; k++) {
-      const VF row = load(b + k * ldb + n + j, lanes);
-      for (int i = 0; i < Rows; i++)
-        acc[i] = fma(set1(left.a[i * left.row_step + k * left.k_step]), row, acc[i]);
-    }
-    for (int i = 0; i < m; i++)
-      finish_vector(finish, acc[i], i, n + j, lanes);
-  }
+  for (int64_t j = whole; j < cols; j += W)
+    finish_tile<VF>(finish, sums + j * Rows, W, 0, n + j, m, cols - j < W ? cols - j : W);
 }
 
 /// The same for B stored [n][k]: dot products of rows, lane by lane along k; the rows of A are contiguous.
@@ -111,8 +112,8 @@ AIOS_INLINE void dot_tile(float *sums, const Left &left, const In *b, int64_t ld
 template <int Rows, class In, class Out>
 static void few_dots(const Left &left, const In *b, int64_t ldb, int64_t depth, const Finish<Out> &finish, int64_t m,
                      int64_t n, int64_t cols) {
-  constexpr int kCols = Rows == 8 ? (kRegisters == 32 ? 2 : 1) : few_vectors(Rows) > 4 ? 4 : few_vectors(Rows);
-  float sums[Rows * W];
+  constexpr int kCols = Rows == 8 ? (kRegisters == 32 ? 3 : 1) : few_vectors(Rows) > 4 ? 4 : few_vectors(Rows);
+  float sums[Rows * W] = {}; // whole vectors are read back
   int64_t j = 0;
   for (; j + kCols <= cols; j += kCols) {
     dot_tile<Rows, kCols>(sums, left, b + (n + j) * ldb, ldb, depth);

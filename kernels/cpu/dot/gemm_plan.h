@@ -8,9 +8,10 @@
 
 namespace aios::AIOS_ISA {
 
-/// Longest stretch of k, in words, that a strip of B is packed for at a time: 48 KiB with AVX-512, what the L1 cache of
-/// today's cores holds. Other stretches are multiples of a vector, so that packing has whole blocks.
-constexpr int64_t kStretch = 256;
+/// Longest stretch of k, in words, that a strip of B is packed for at a time: 36 KiB with AVX-512, what the L1 cache of
+/// today's cores holds beside the panels of A. Other stretches are multiples of a vector, so that packing has whole
+/// blocks.
+constexpr int64_t kStretch = 192;
 
 /// Longest block of k in words, and most words of A in one phase: 8 MiB stay in L3 on anything but the smallest
 /// machines.

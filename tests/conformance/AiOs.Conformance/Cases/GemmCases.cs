@@ -4,18 +4,20 @@ using AiOs.Interop;
 
 namespace AiOs.Conformance.Cases;
 
-/// <summary>`aios_gemm`: sizes around every plausible tile, transposes, pitches, batches and epilogues.</summary>
+/// <summary>
+/// `aios_gemm` and `aios_gemm_pack`: sizes around every plausible tile, transposes, pitches, batches and epilogues.
+/// </summary>
 public sealed unsafe class GemmCases : CaseList
 {
     private const aios_epilogue Everything = aios_epilogue.Bias | aios_epilogue.GeluTanh | aios_epilogue.Residual;
 
     private static readonly (aios_dtype In, aios_dtype Out)[] s_types =
-        [(aios_dtype.F32, aios_dtype.F32), (aios_dtype.Bf16, aios_dtype.Bf16), (aios_dtype.Bf16, aios_dtype.F32)];
+        [(aios_dtype.F32, aios_dtype.F32), (aios_dtype.Bf16, aios_dtype.Bf16), (aios_dtype.Bf16, aios_dtype.F32), (aios_dtype.I8, aios_dtype.I32), (aios_dtype.I8, aios_dtype.F32)];
 
     // 1 and the neighbours of the tile sizes that kernels use: 4, 6, 8, 12, 14, 16, 24, 32, 48, 64, 96.
     private static readonly int[] s_sizes = [1, 2, 3, 5, 6, 7, 8, 9, 11, 13, 14, 15, 16, 17, 23, 25, 28, 31, 33, 47, 48, 49, 63, 65, 95, 97];
 
-    public override IReadOnlyList<string> Ops => ["aios_gemm"];
+    public override IReadOnlyList<string> Ops => ["aios_gemm", "aios_gemm_pack"];
 
     public override IEnumerable<CaseGroup> Groups =>
     [
@@ -24,12 +26,16 @@ public sealed unsafe class GemmCases : CaseList
            from tb in (bool[])[false, true]
            select new CaseGroup("aios_gemm", $"{types.In} to {types.Out} sizes, {(ta ? "T" : "N")}{(tb ? "T" : "N")}", () => Sizes(types.In, types.Out, ta, tb)),
         .. from types in s_types
+           where types.Out != aios_dtype.I32
            select new CaseGroup("aios_gemm", $"{types.In} to {types.Out} epilogues", () => Epilogues(types.In, types.Out)),
         .. from types in s_types
            select new CaseGroup("aios_gemm", $"{types.In} to {types.Out} batches", () => Batches(types.In, types.Out)),
         .. from types in s_types
            select new CaseGroup("aios_gemm", $"{types.In} to {types.Out} large", () => Large(types.In, types.Out)),
         new CaseGroup("aios_gemm", "errors", Errors),
+        .. from types in s_types
+           select new CaseGroup("aios_gemm_pack", $"{types.In} to {types.Out}", () => Packed(types.In, types.Out)),
+        new CaseGroup("aios_gemm_pack", "errors", PackErrors),
     ];
 
     /// <summary>Everything a case may vary.</summary>
@@ -59,12 +65,16 @@ public sealed unsafe class GemmCases : CaseList
 
         public bool Exact { get; init; }
 
+        /// <summary>B goes through aios_gemm_pack.</summary>
+        public bool Packed { get; init; }
+
         public override string ToString() =>
             $"{In}->{Out} m={M} n={N} k={K} {(TransA ? "T" : "N")}{(TransB ? "T" : "N")} batch={Batch} pad={Pad} shared='{Shared}' epilogue={Epilogue}"
-            + $"{(Aux ? "+aux" : "")}{(ResidualIsC ? " residual=c" : "")} alpha={Alpha} beta={Beta}{(Exact ? " integers" : "")}";
+            + $"{(Aux ? "+aux" : "")}{(ResidualIsC ? " residual=c" : "")} alpha={Alpha} beta={Beta}{(Exact ? " integers" : "")}{(Packed ? " packed" : "")}";
     }
 
-    public override Case Sample(string op, aios_dtype type) => Make(new Problem(type, type, 65, 129, 77) { Epilogue = aios_epilogue.Bias });
+    public override Case Sample(string op, aios_dtype type) =>
+        Make(new Problem(type, type, 65, 129, 77) { Epilogue = aios_epilogue.Bias, Packed = op == "aios_gemm_pack" });
 
     private static IEnumerable<Case> Sizes(aios_dtype type, aios_dtype output, bool ta, bool tb)
     {
@@ -179,9 +189,43 @@ public sealed unsafe class GemmCases : CaseList
         }
     }
 
+    /// <summary>Every kind of strip and of stretch of k, products of one row to several panels, and batches.</summary>
+    private static IEnumerable<Case> Packed(aios_dtype type, aios_dtype output)
+    {
+        int turn = 0;
+        foreach (int n in (int[])[1, 5, 16, 31, 48, 49, 80, 97, 150])
+        {
+            foreach (int k in (int[])[0, 1, 3, 4, 17, 64, 193, 386, 1027])
+            {
+                turn++;
+                yield return Make(new Problem(type, output, s_sizes[turn % s_sizes.Length], n, k)
+                {
+                    Packed = true,
+                    TransA = turn % 2 == 0,
+                    TransB = turn % 3 == 0,
+                    Pad = turn % 3,
+                    Batch = 1 + (turn % 2),
+                    Shared = turn % 4 == 1 ? "b" : "",
+                    Exact = turn % 5 != 0,
+                    Beta = turn % 7 == 0 ? 1 : 0,
+                    Epilogue = turn % 5 == 0 ? Everything : aios_epilogue.None,
+                });
+            }
+        }
+
+        yield return Make(new Problem(type, output, 130, 200, 4200) { Packed = true, Exact = true });
+        yield return Make(new Problem(type, output, 3, 200, 17000) { Packed = true, TransB = true });
+    }
+
     private static Case Make(Problem p)
     {
-        var test = new Case("aios_gemm", p.In, p.ToString()) { Launch = null! };
+        if (p.Out == aios_dtype.I32)
+        {
+            // Integers are stored as they are.
+            p = p with { Epilogue = aios_epilogue.None, Aux = false, ResidualIsC = false, Alpha = 1, Beta = p.Beta != 0 ? 1 : 0, Exact = true };
+        }
+
+        var test = new Case(p.Packed ? "aios_gemm_pack" : "aios_gemm", p.In, p.ToString()) { Launch = null! };
         int lda = (p.TransA ? p.M : p.K) + p.Pad;
         int ldb = (p.TransB ? p.K : p.N) + p.Pad;
         int ldc = p.N + p.Pad;
@@ -195,8 +239,12 @@ public sealed unsafe class GemmCases : CaseList
         int strideR = p.ResidualIsC ? strideC : Stride('r', p.M, ldr);
         int Length(int rows, int pitch, int stride) => p.Batch == 0 ? 0 : ((p.Batch - 1) * stride) + (rows * pitch);
 
-        Operand a = test.Input("a", p.In, test.Data.Values(Length(rowsA, lda, strideA), p.Exact));
-        Operand b = test.Input("b", p.In, test.Data.Values(Length(rowsB, ldb, strideB), p.Exact));
+        // Every byte there is: a sum of products that saturates on the way would be seen.
+        double[] Factor(int length) => p.In == aios_dtype.I8
+            ? [.. Enumerable.Range(0, length).Select(_ => (double)test.Data.Integer(-128, 127))]
+            : test.Data.Values(length, p.Exact);
+        Operand a = test.Input("a", p.In, Factor(Length(rowsA, lda, strideA)));
+        Operand b = test.Input("b", p.In, Factor(Length(rowsB, ldb, strideB)));
         double[]? before = p.Beta != 0 || p.ResidualIsC ? test.Data.Values(Length(p.M, ldc, strideC), p.Exact) : null;
         Operand c = test.Output("c", p.Out, Length(p.M, ldc, strideC), before);
         Operand? aux = p.Aux ? test.Output("aux", p.Out, c.Length) : null;
@@ -204,11 +252,13 @@ public sealed unsafe class GemmCases : CaseList
         bool hasResidual = p.Epilogue.HasFlag(aios_epilogue.Residual);
         Operand? bias = hasBias ? test.Input("bias", p.Out, test.Data.Values(p.N, p.Exact)) : null;
         Operand? residual = hasResidual && !p.ResidualIsC ? test.Input("residual", p.Out, test.Data.Values(Length(p.M, ldr, strideR), p.Exact)) : null;
-        c.Exact = p.Exact;
+
+        // A sum of bytes may need more digits than binary32 has.
+        c.Exact = p.Exact && !(p.In == aios_dtype.I8 && p.Out == aios_dtype.F32);
         c.Terms = Math.Max(1, p.K);
         if (aux is not null)
         {
-            aux.Exact = p.Exact;
+            aux.Exact = c.Exact;
             aux.Terms = c.Terms;
         }
 
@@ -237,11 +287,26 @@ public sealed unsafe class GemmCases : CaseList
         Operand workspace = test.Scratch(kernels =>
         {
             aios_gemm_desc d = desc;
-            return kernels.aios_gemm_workspace_size(&d);
+            d.packed_b = p.Packed ? 1 : 0;
+            long bytes = kernels.aios_gemm_workspace_size(&d);
+            return p.Packed && bytes >= 0 ? PackedBytes(kernels, desc) + bytes : bytes;
         });
         test.Launch = (kernels, s) =>
         {
             aios_gemm_desc d = desc;
+            if (p.Packed)
+            {
+                aios_status status = kernels.aios_gemm_pack(s, workspace.P, b.P, &d);
+                d.packed_b = 1;
+                d.ldb = 0;
+                long packed = PackedBytes(kernels, desc);
+                return status != aios_status.Ok
+                    ? status
+                    : kernels.aios_gemm(
+                        s, c.P, aux is null ? null : aux.P, a.P, workspace.P, bias is null ? null : bias.P,
+                        hasResidual ? (residual ?? c).P : null, (byte*)workspace.P + packed, workspace.Length - packed, &d);
+            }
+
             return kernels.aios_gemm(
                 s, c.P, aux is null ? null : aux.P, a.P, b.P, bias is null ? null : bias.P,
                 hasResidual ? (residual ?? c).P : null, workspace.P, workspace.Length, &d);
@@ -292,6 +357,24 @@ public sealed unsafe class GemmCases : CaseList
         return test;
     }
 
+    /// <summary>Bytes of the packed B, rounded up so that the workspace can follow.</summary>
+    private static long PackedBytes(KernelTable kernels, aios_gemm_desc desc) => (kernels.aios_gemm_packed_size(&desc) + 63) / 64 * 64;
+
+    private static Case[] PackErrors()
+    {
+        Case Bad(string why, bool nullB, Func<aios_gemm_desc, aios_gemm_desc> change)
+        {
+            aios_gemm_desc desc = change(new aios_gemm_desc { m = 3, n = 4, k = 5, batch = 1, lda = 5, ldb = 4, ldc = 4, ldr = 4, alpha = 1 });
+            return Rejects(Make(new Problem(aios_dtype.F32, aios_dtype.F32, 3, 4, 5) { Packed = true }), why, (o, k, s) =>
+            {
+                aios_gemm_desc d = desc;
+                return k.aios_gemm_pack(s, o[3].P, nullB ? null : o[1].P, &d);
+            });
+        }
+
+        return [Bad("b is null", true, d => d), Bad("n = -1", false, d => d with { n = -1 }), Bad("ldb < n", false, d => d with { ldb = 3 })];
+    }
+
     private static Case[] Errors()
     {
         Case Bad(string why, Func<aios_gemm_desc, aios_gemm_desc> change)
@@ -313,6 +396,8 @@ public sealed unsafe class GemmCases : CaseList
             Bad("lda < k", d => d with { lda = 4 }),
             Bad("ldb < n", d => d with { ldb = 3 }),
             Bad("ldc < n", d => d with { ldc = 3 }),
+            Bad("integers with alpha 2", d => d with { dtype = aios_dtype.I8, out_dtype = aios_dtype.I32, alpha = 2 }),
+            Bad("integers with a bias", d => d with { dtype = aios_dtype.I8, out_dtype = aios_dtype.I32, epilogue = aios_epilogue.Bias }),
             Bad("bias is null", d => d with { epilogue = aios_epilogue.Bias }),
             Bad("residual is null", d => d with { epilogue = aios_epilogue.Residual }),
             ShortWorkspace(Make(new Problem(aios_dtype.F32, aios_dtype.F32, 65, 65, 65))),
