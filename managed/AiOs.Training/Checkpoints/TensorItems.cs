@@ -1,6 +1,7 @@
 using AiOs.Models.Formats;
 using AiOs.Runtime;
 using AiOs.Tensors;
+using AiOs.Training.Modules;
 using Stream = AiOs.Runtime.Stream;
 
 namespace AiOs.Training.Checkpoints;
@@ -47,21 +48,11 @@ internal static class TensorItems
         }
 
         var piece = new float[Math.Min(PieceElements, entry.Length)];
-        BFloat16[] rounded = value.DType == DType.BF16 ? new BFloat16[piece.Length] : [];
         for (long at = 0; at < entry.Length; at += PieceElements)
         {
             Span<float> part = piece.AsSpan(0, (int)Math.Min(PieceElements, entry.Length - at));
             file.Read(entry, at, part);
-            nint target = value.Pointer + (nint)(at * value.DType.Size());
-            if (value.DType == DType.BF16)
-            {
-                BFloat16.FromSingles(part, rounded);
-                stream.CopyFromHost<BFloat16>(target, rounded.AsSpan(0, part.Length));
-            }
-            else
-            {
-                stream.CopyFromHost<float>(target, part);
-            }
+            Values.Write(value, at, part, stream);
         }
     }
 

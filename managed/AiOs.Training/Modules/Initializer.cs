@@ -14,6 +14,9 @@ public sealed class Initializer
 
     private const int PieceElements = 1 << 16;
 
+    /// <summary>Pieces that are drawn together: the host never holds a large tensor.</summary>
+    private const int RoundPieces = 32;
+
     /// <summary>Keeps the random numbers of initial values apart from those of dropout with the same seed.</summary>
     private const ulong KeyOfInitialValues = 0x6a09e667f3bcc909;
 
@@ -59,22 +62,20 @@ public sealed class Initializer
             return tensor;
         }
 
-        var values = new float[tensor.Length];
-        ulong firstPiece = _tensors++ << 32;
-        Parallel.For(0, (values.Length + PieceElements - 1) / PieceElements, piece =>
+        var values = new float[Math.Min(tensor.Length, RoundPieces * PieceElements)];
+        ulong piece = _tensors++ << 32;
+        for (long first = 0; first < tensor.Length; first += values.Length, piece += RoundPieces)
         {
-            int start = piece * PieceElements, length = Math.Min(PieceElements, values.Length - start);
-            Philox.FillNormal(values.AsSpan(start, length), _seed, firstPiece + (ulong)piece, 0, (float)deviation);
-        });
-        if (_dtype == DType.F32)
-        {
-            tensor.CopyFrom<float>(values, _stream);
-            return tensor;
+            int count = (int)Math.Min(values.Length, tensor.Length - first);
+            ulong round = piece;
+            Parallel.For(0, (count + PieceElements - 1) / PieceElements, part =>
+            {
+                int start = part * PieceElements, length = Math.Min(PieceElements, count - start);
+                Philox.FillNormal(values.AsSpan(start, length), _seed, round + (ulong)part, 0, (float)deviation);
+            });
+            Values.Write(tensor, first, values.AsSpan(0, count), _stream);
         }
 
-        var rounded = new BFloat16[values.Length];
-        BFloat16.FromSingles(values, rounded);
-        tensor.CopyFrom<BFloat16>(rounded, _stream);
         return tensor;
     }
 
