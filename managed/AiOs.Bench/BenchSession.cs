@@ -44,9 +44,6 @@ public static class BenchSession
     /// <summary>Names of all benchmarks.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Families.Select(family => family.Name), "all"];
 
-    /// <summary>Element types that some benchmark has.</summary>
-    public static IReadOnlyList<string> DTypes { get; } = [.. Families.SelectMany(family => family.DTypes).Distinct()];
-
     /// <summary>
     /// Finds the cases and refuses what cannot be read, before anything is opened or measured.
     /// </summary>
@@ -169,7 +166,9 @@ public static class BenchSession
             }
         }
 
-        return plan;
+        return plan.Count > 0
+            ? plan
+            : throw new BenchInputException($"--dtype {settings.DType}: no benchmark has it; use one of {string.Join(", ", Families.SelectMany(family => family.DTypes).Distinct())}");
     }
 
     private static BenchMachine Describe(Device device, PeerLibraries peers) => new(

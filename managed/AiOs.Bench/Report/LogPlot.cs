@@ -88,7 +88,7 @@ internal sealed record LogPlot
 
         // A rising line is labelled along it, a level one above its right end.
         double angle = level ? 0 : Math.Atan2(inside[^1].Y - inside[0].Y, inside[^1].X - inside[0].X) * 180 / Math.PI;
-        html.Append(CultureInfo.InvariantCulture, $"<text class=\"label\" transform=\"translate({x + (level ? -4 : 10):F1} {y - (level ? 6 : 12):F1}) rotate({angle:F1})\" text-anchor=\"{(level ? "end" : "start")}\">")
+        html.Append(CultureInfo.InvariantCulture, $"<text class=\"label\" transform=\"translate({x + (level ? -4 : 10):F1} {y - (level ? 6 : 15):F1}) rotate({angle:F1})\" text-anchor=\"{(level ? "end" : "start")}\">")
             .Append(WebUtility.HtmlEncode(line.Label)).Append("</text>\n");
     }
 

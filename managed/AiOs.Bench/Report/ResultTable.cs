@@ -6,7 +6,7 @@ namespace AiOs.Bench.Report;
 /// <summary>Results as lines of at most 80 columns, one after the other as they come.</summary>
 public sealed class ResultTable(TextWriter writer) : IBenchObserver
 {
-    private const int ShapeWidth = 22;
+    private const int ShapeWidth = 24;
 
     private string? _group;
 
@@ -39,7 +39,7 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
             _group = group;
             writer.WriteLine();
             writer.WriteLine(group);
-            writer.WriteLine(Line("shape", "level", "median us", "+-", arithmetic ? "GFLOP/s" : "GB/s", "limit", "best peer", "ratio"));
+            writer.WriteLine(Line("shape", "level", "us", "+-", arithmetic ? "GFLOP/s" : "GB/s", "limit", "best peer", "ratio"));
         }
 
         writer.WriteLine(Row(result));
@@ -68,7 +68,7 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
     }
 
     private static string Line(string shape, string level, string median, string spread, string rate, string limit, string peer, string ratio) =>
-        $"{shape,-ShapeWidth}{level,5}{median,11}{spread,5}{rate,9}{limit,7} {Cut(peer, 14),-14}{ratio,6}".TrimEnd();
+        $"{shape,-ShapeWidth}{level,5}{median,9}{spread,5}{rate,9}{limit,7} {Cut(peer, 14),-14}{ratio,6}".TrimEnd();
 
     private static string Cut(string text, int width) => text.Length <= width ? text : text[..width];
 

@@ -17,9 +17,9 @@ internal static class BenchCommand
 
     public static Command Create()
     {
-        Argument<string> name = new("benchmark") { HelpName = string.Join('|', BenchSession.Names), Description = "What to measure" };
+        Argument<string> name = new("benchmark") { HelpName = "BENCHMARK", Description = "One of " + string.Join(", ", BenchSession.Names) };
         Option<string?> backend = CommonOptions.Backend();
-        Option<string?> dtype = Word("--dtype", "Element type", BenchSession.DTypes, "all that the benchmark has");
+        Option<string?> dtype = Text("--dtype", "D", "Element type or format, such as bf16 or q4_k", "all that the benchmark has");
         Option<string?> shapes = Text("--shapes", "FILE|SHAPES", "Shapes such as 512,512,512 separated by semicolons, or a file with one per line", "the benchmark's own");
         Option<long?> threads = CommonOptions.Threads();
         Option<bool> peers = new("--peers") { Description = "Measures other installed libraries in the same rounds" };

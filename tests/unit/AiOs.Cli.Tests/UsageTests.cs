@@ -13,6 +13,8 @@ public sealed class UsageTests
     [InlineData("doctor --help", "--json")]
     [InlineData("train --help", "--data --tokens --dtype --layers --heads --embd --block --batch --accumulate --vocab --steps --lr --weight-decay "
         + "--beta1 --beta2 --warmup --schedule --grad-clip --dropout --order --backend --seed --threads --init --out --save-every --resume --log-json --json default:")]
+    [InlineData("bench --help", "gemm qmatmul attention norm softmax crossentropy adamw copy launch train all --backend --dtype --shapes --threads --peers "
+        + "--rounds --json --html --results --baseline --fail-below default:")]
     [InlineData("generate --help", "--model --prompt --max-tokens --temperature --top-k --top-p --seed --json default:")]
     public void Help_names_every_option(string arguments, string words)
     {
@@ -47,6 +49,14 @@ public sealed class UsageTests
     [InlineData("train --resume out --init a.safetensors", "--resume|--init")]
     [InlineData("train --backend vulkan", "vulkan|cpu")]
     [InlineData("generate --prompt hello", "--model")]
+    [InlineData("bench", "bench")]
+    [InlineData("bench gem", "'gem'|gemm")]
+    [InlineData("bench gemm --shapes 1,2", "--shapes 1,2|m,n,k")]
+    [InlineData("bench gemm --dtype i9", "--dtype i9|bf16")]
+    [InlineData("bench softmax --dtype q4_k", "--dtype q4_k|softmax has f32, bf16")]
+    [InlineData("bench gemm --rounds 1", "--rounds 1|from 3")]
+    [InlineData("bench gemm --fail-below 0.9", "--fail-below|--baseline")]
+    [InlineData("bench gemm --backend gpu", "--backend gpu")]
     [InlineData("generate --model out --temperature -1", "--temperature -1")]
     [InlineData("generate --model out --top-p 2", "--top-p 2")]
     [InlineData("generate --model out --top-k 0", "--top-k 0")]
