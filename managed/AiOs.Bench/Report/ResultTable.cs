@@ -62,7 +62,7 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
         double spread = (result.P90Us!.Value - result.P10Us!.Value) / 2 / median;
         double? rate = result.Gflops ?? result.Gbps;
         return Line(
-            result.Shape, result.Level ?? "", Number(median, median >= 1000 ? "N0" : "N1"), Number(100 * spread, "F0") + " %",
+            result.Shape, result.Level ?? "", Number(median, median >= 1000 ? "N0" : median < 10 ? "F3" : "N1"), Number(100 * spread, "F0") + " %",
             rate is { } r ? Number(r, "N1") : "", result.LimitShare is { } share ? (result.IsNoisy ? "~" : "") + Number(100 * share, "F0") + " %" : "",
             peer, result.RatioToBestPeer is { } ratio ? Number(ratio, "F2") : "");
     }
