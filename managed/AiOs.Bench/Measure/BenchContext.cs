@@ -1,5 +1,5 @@
-using AiOs.Runtime;
 using AiOs.Bench.Peers;
+using AiOs.Runtime;
 using Stream = AiOs.Runtime.Stream;
 
 namespace AiOs.Bench.Measure;

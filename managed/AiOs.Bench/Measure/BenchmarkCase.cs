@@ -1,6 +1,6 @@
+using AiOs.Bench.Peers;
 using AiOs.Interop;
 using AiOs.Runtime;
-using AiOs.Bench.Peers;
 using Stream = AiOs.Runtime.Stream;
 
 namespace AiOs.Bench.Measure;

@@ -1,6 +1,6 @@
+using AiOs.Bench.Results;
 using AiOs.Interop;
 using AiOs.Runtime;
-using AiOs.Bench.Results;
 using Stream = AiOs.Runtime.Stream;
 
 namespace AiOs.Bench.Measure;
