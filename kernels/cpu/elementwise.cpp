@@ -234,9 +234,21 @@ template <class T, class Op>
   for_packs(n, [=](int64_t i, auto lanes) { store(y + i, Op::value(load(x + i, lanes), s), lanes); });
 }
 
-template <class T> void copy_row(void *out, const void *a, const void *, int64_t n, Scalars) {
-  if (out != a)
-    memcpy(out, a, sizeof(T) * static_cast<size_t>(n));
+template <class T> [[gnu::flatten]] void copy_row(void *out, const void *a, const void *, int64_t n, Scalars) {
+  constexpr size_t kLong = 16384; // memcpy has a start-up time
+  const size_t bytes = sizeof(T) * static_cast<size_t>(n);
+  if (out == a)
+    return;
+  if (bytes >= kLong) {
+    memcpy(out, a, bytes);
+    return;
+  }
+  const float *from = static_cast<const float *>(a);
+  float *to = static_cast<float *>(out);
+  const int64_t words = static_cast<int64_t>(bytes / sizeof(float));
+  for_packs(words, [=](int64_t i, auto lanes) { store(to + i, load(from + i, lanes), lanes); });
+  if (bytes % sizeof(float) != 0)
+    memcpy(to + words, from + words, bytes % sizeof(float));
 }
 
 template <class T, class Op>

@@ -94,7 +94,7 @@ struct Gelu {
 struct GeluTanh {
   static constexpr float kLinear = 1.5957691216057308f, kCubic = 0.07135481627159f;
   template <class V> AIOS_INLINE V twice_u(V x) { return x * fma(x * x, set1(kCubic), set1(kLinear)); }
-  template <class V> AIOS_INLINE V value(V x, Scalars) { return x * sigmoid(twice_u(x)); }
+  template <class V> AIOS_INLINE V value(V x, Scalars) { return gelu_tanh(x); }
   template <class V> AIOS_INLINE V derivative(V x, Scalars) {
     const Logistic<V> g = logistic(twice_u(x));
     const V c = clamp(x, 32.0f);

@@ -58,6 +58,7 @@ template <class T, bool Centered> struct NormForward {
     if (rstd)
       rstd[r] = static_cast<float>(inverse);
     const T *w = weight, *shift = bias; // locals: stores cannot change them
+    const int64_t row_length = cols;
     const auto part = [=](T *to_part, int64_t begin, int64_t n) {
       for_packs(n, [=](int64_t k, auto lanes) {
         const int64_t i = begin + k;
@@ -65,6 +66,7 @@ template <class T, bool Centered> struct NormForward {
         if (shift)
           y = y + load(shift + i, lanes);
         store(to_part + k, y, lanes);
+        fetch(in + row_length + i, lanes); // of the next row
       });
     };
     if (out != x && rows * cols * static_cast<int64_t>(sizeof(T)) >= kStreamBytes)
@@ -122,6 +124,8 @@ template <class T, bool Centered> struct NormBackward {
     const double mean_gh = sums[0] / static_cast<double>(n), mean_g = sums[1] / static_cast<double>(n);
     const VF c1 = set1(static_cast<float>(mean_g)), c2 = set1(static_cast<float>(mean_gh));
     for_packs(n, [=](int64_t i, auto lanes) {
+      fetch(up + n + i, lanes); // of the next row
+      fetch(in + n + i, lanes);
       const auto d = load(up + i, lanes), h = (load(in + i, lanes) - mu) * scale;
       auto y = weigh(d, w, i, lanes);
       if constexpr (Centered)

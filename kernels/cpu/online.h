@@ -36,15 +36,27 @@ template <class T, class F> AIOS_INLINE VF row_exponentials(const T *x, int64_t 
   return rest + fold(sum, [](VF a, VF b) { return a + b; });
 }
 
+/// The maximum m of a lane is one that was seen, not always the greatest: it is raised, and the block summed again,
+/// only when a block holds something so much greater that sums could overflow. So most elements are read once.
 template <class T> [[gnu::flatten]] OnlineSum online_sum(const T *x, int64_t n) {
   constexpr int64_t kBlock = 64 * W;
-  VF m = set1(-FLT_MAX), s = zero();
+  VF m = row_maximum(x, min64(kBlock, n), set1(-FLT_MAX)), s = zero();
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const T *p = x + begin;
     const int64_t length = min64(kBlock, n - begin);
-    const VF raised = row_maximum(p, length, m);
-    s = s * exp(m - raised) + row_exponentials(p, length, raised, [](int64_t, const auto &, auto) {});
-    m = raised;
+    Pack top = spread<Pack>(m);
+    VF rest = m;
+    VF sum = row_exponentials(p, length, m, [&](int64_t i, const auto &, auto lanes) {
+      const auto value = replace_rest(load(p + i, lanes), set1(-FLT_MAX), lanes);
+      accumulate_by([](const auto &a, const auto &b) { return max(a, b); }, value, top, rest);
+    });
+    const VF greatest = max(rest, fold(top, [](VF a, VF b) { return max(a, b); }));
+    if (any_not_le(greatest, m + set1(16.0f))) {
+      s = s * exp(m - greatest);
+      m = greatest;
+      sum = row_exponentials(p, length, m, [](int64_t, const auto &, auto) {});
+    }
+    s = s + sum;
   }
   const float top = reduce_max(m);
   return {top, reduce_add(s * exp(m - set1(top)))};

@@ -170,6 +170,16 @@ template <class F> AIOS_INLINE void accumulate_by(const F &f, VF x, Pack &, VF &
   rest = f(x, rest);
 }
 
+/// Fetches the line of each vector of a pack at p; the address need not be valid.
+AIOS_INLINE void fetch(const void *p, Whole) {
+#pragma GCC unroll 4
+  for (int i = 0; i < kPack; i++)
+    __builtin_prefetch(static_cast<const char *>(p) + i * static_cast<int>(sizeof(VF)));
+}
+template <class Lanes> AIOS_INLINE void fetch(const void *p, Lanes) {
+  __builtin_prefetch(p);
+}
+
 /// The vectors of a pack joined to one by f, always in the same order.
 template <class F> AIOS_INLINE VF fold(const Pack &x, const F &f) {
   VF y = f(x.v[0], x.v[1]);

@@ -19,8 +19,10 @@ template <class T> [[gnu::flatten]] void cached_row(T *out, float *e, const T *a
   VF sum = zero();
   for (int64_t begin = 0; begin < cols; begin += kShort) { // narrow vectors would sum a long row in few long chains
     float *to = e + begin;
-    sum += row_exponentials(a + begin, min64(kShort, cols - begin), m,
-                            [=](int64_t i, const auto &x, auto lanes) { store(to + i, x, lanes); });
+    sum += row_exponentials(a + begin, min64(kShort, cols - begin), m, [=](int64_t i, const auto &x, auto lanes) {
+      store(to + i, x, lanes);
+      fetch(a + begin + cols + i, lanes); // the next row: its memory is busy while this one computes
+    });
   }
   const VF scale = set1(1.0f / reduce_add(sum));
   for_packs(cols, [=](int64_t i, auto lanes) { store(out + i, load(e + i, lanes) * scale, lanes); });
