@@ -245,10 +245,11 @@ template <class T> [[gnu::flatten]] void copy_row(void *out, const void *a, cons
   }
   const float *from = static_cast<const float *>(a);
   float *to = static_cast<float *>(out);
-  const int64_t words = static_cast<int64_t>(bytes / sizeof(float));
+  // Whole vectors only: the elements may be too small to be read as words one at a time.
+  const int64_t words = static_cast<int64_t>(bytes / sizeof(VF)) * W;
   for_packs(words, [=](int64_t i, auto lanes) { store(to + i, load(from + i, lanes), lanes); });
-  if (bytes % sizeof(float) != 0)
-    memcpy(to + words, from + words, bytes % sizeof(float));
+  if (const size_t rest = bytes % sizeof(VF); rest != 0)
+    memcpy(to + words, from + words, rest);
 }
 
 template <class T, class Op>

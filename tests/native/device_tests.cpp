@@ -362,6 +362,18 @@ TEST(Pool, AForkedChildGetsWorkersOfItsOwn) {
   if (std::getenv("AIOS_EMULATED") != nullptr)
     GTEST_SKIP() << "qemu aborts when a forked child starts a thread";
   Stream stream;
+  // The sanitizers' allocators are not made for a fork while another thread allocates: all workers have started when
+  // each of them runs a task.
+  aios::enqueue(stream, [](aios::Team &team) {
+    int arrived = 0;
+    team.parallel_for(team.threads(), [&arrived, &team](int64_t, int) {
+      const std::atomic_ref<int> count(arrived);
+      count++;
+      const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+      while (count < team.threads() && std::chrono::steady_clock::now() < patience)
+        std::this_thread::yield();
+    });
+  });
   ASSERT_EQ(stream.synchronize(), AIOS_STATUS_OK);
   const pid_t child = fork();
   if (child == 0) {
