@@ -464,14 +464,16 @@ AIOS_API aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors
 /** What `aios_probe` does as fast as the device can. */
 typedef int32_t aios_probe_kind;
 enum {
-  AIOS_PROBE_FMA_F32 = 0,     /**< Independent fused multiply-adds of binary32; counts 2 operations each. */
-  AIOS_PROBE_DOT_BF16 = 1,    /**< Products of bf16 pairs summed in binary32; counts multiplications and additions. */
-  AIOS_PROBE_DOT_I8 = 2,      /**< Products of 8-bit integers summed in 32 bits; counts as above. */
-  AIOS_PROBE_READ = 3,        /**< Reads the buffer; counts the bytes read. */
-  AIOS_PROBE_COPY = 4,        /**< Copies one half of the buffer to the other; counts bytes read and written. */
-  AIOS_PROBE_COPY_STREAM = 5, /**< The same with stores that pass by the caches, where the device has them. */
-  AIOS_PROBE_TRIAD = 6,       /**< First third = second + constant * third; counts bytes read and written. */
-  AIOS_PROBE_TRIAD_STREAM = 7 /**< The same with stores that pass by the caches, where the device has them. */
+  AIOS_PROBE_FMA_F32 = 0,      /**< Independent fused multiply-adds of binary32; counts 2 operations each. */
+  AIOS_PROBE_DOT_BF16 = 1,     /**< Products of bf16 pairs summed in binary32; counts multiplications and additions. */
+  AIOS_PROBE_DOT_I8 = 2,       /**< Products of 8-bit integers summed in 32 bits; counts as above. */
+  AIOS_PROBE_READ = 3,         /**< Reads the buffer; counts the bytes read. */
+  AIOS_PROBE_COPY = 4,         /**< Copies one half of the buffer to the other; counts bytes read and written. */
+  AIOS_PROBE_COPY_STREAM = 5,  /**< The same with stores that pass by the caches, where the device has them. */
+  AIOS_PROBE_TRIAD = 6,        /**< First third = second + constant * third; counts bytes read and written. */
+  AIOS_PROBE_TRIAD_STREAM = 7, /**< The same with stores that pass by the caches, where the device has them. */
+  AIOS_PROBE_UPDATE = 8,       /**< x = c x + c in place over the whole buffer; counts bytes read and written. */
+  AIOS_PROBE_COPY_BLOCKS = 9   /**< As AIOS_PROBE_COPY with what the device has to move bytes without computing. */
 };
 
 /**

@@ -50,20 +50,51 @@ template <class V, class Step> int64_t arithmetic(int64_t passes, int64_t each, 
   return each * W * kChains * passes * kSteps;
 }
 
+/// Reads in two streams: one leaves part of what the L2 and main memory can deliver, more than two compete for cache
+/// sets.
 int64_t read(const float *p, int64_t n, int64_t passes) {
+  constexpr int kStep = 4 * W;
   VF sum[8];
   for (VF &s : sum)
     s = zero();
+  const int64_t half = n / 2 / kStep * kStep;
+  const float *const q = p + half;
   for (int64_t pass = 0; pass < passes; pass++) {
-    for (int64_t i = 0; i + 8 * W <= n; i += 8 * W)
-#pragma GCC unroll 16
-      for (int j = 0; j < 8; j++)
+    for (int64_t i = 0; i < half; i += kStep)
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; j++) {
         sum[j] = max(sum[j], load(p + i + j * W, Full{}));
+        sum[4 + j] = max(sum[4 + j], load(q + i + j * W, Full{}));
+      }
     forget();
   }
   for (const VF s : sum)
     keep(s);
-  return 4 * (n / (8 * W) * (8 * W)) * passes;
+  return 8 * half * passes;
+}
+
+/// The C library's copy, which may use instructions that move blocks without reading what they overwrite.
+int64_t copy_blocks(float *out, const float *a, int64_t n, int64_t passes) {
+  constexpr int64_t kBlock = 1 << 17;
+  for (int64_t pass = 0; pass < passes; pass++) {
+    for (int64_t i = 0; i < n; i += kBlock)
+      __builtin_memcpy(out + i, a + i, static_cast<size_t>(4 * (n - i < kBlock ? n - i : kBlock)));
+    forget();
+  }
+  return 8 * n * passes;
+}
+
+/// x = c x + c in place, which tends to 1. Returns the bytes read and written.
+int64_t update(float *x, int64_t n, int64_t passes) {
+  const VF c = set1(0.5f);
+  const int64_t whole = n / (4 * W) * (4 * W);
+  for (int64_t pass = 0; pass < passes; pass++) {
+    for (int64_t i = 0; i < whole; i += 4 * W)
+      for (int j = 0; j < 4; j++)
+        store(x + i + j * W, fma(c, load(x + i + j * W, Full{}), c), Full{});
+    forget();
+  }
+  return 8 * whole * passes;
 }
 
 /// out = a, or a + c b when b is given. Returns the bytes read and written.
@@ -111,6 +142,10 @@ int64_t run(aios_probe_kind kind, float *part, int64_t n, int64_t passes) {
     return copy<true>(part, part + half + 4 * W, nullptr, half, passes);
   case AIOS_PROBE_TRIAD:
     return copy<false>(part, part + third + 4 * W, part + 2 * third + 8 * W, third, passes);
+  case AIOS_PROBE_UPDATE:
+    return update(part, n, passes);
+  case AIOS_PROBE_COPY_BLOCKS:
+    return copy_blocks(part, part + half + 4 * W, half, passes);
   default:
     return copy<true>(part, part + third + 4 * W, part + 2 * third + 8 * W, third, passes);
   }
@@ -145,9 +180,9 @@ aios_status aios_probe(aios_stream stream, double *result, void *buffer, int64_t
                        aios_probe_kind kind) {
   if (const aios_status status = check_extents("aios_probe", {{"bytes", bytes}, {"passes", passes}}))
     return status;
-  if (kind < AIOS_PROBE_FMA_F32 || kind > AIOS_PROBE_TRIAD_STREAM)
+  if (kind < AIOS_PROBE_FMA_F32 || kind > AIOS_PROBE_COPY_BLOCKS)
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_probe: kind must be 0 to %d, got %d",
-                static_cast<int>(AIOS_PROBE_TRIAD_STREAM), static_cast<int>(kind));
+                static_cast<int>(AIOS_PROBE_COPY_BLOCKS), static_cast<int>(kind));
   if (kind >= AIOS_PROBE_READ && (buffer == nullptr || reinterpret_cast<uintptr_t>(buffer) % 64 != 0))
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_probe: the buffer must be aligned to 64 bytes");
   return enqueue(stream, [=](Team &team) {

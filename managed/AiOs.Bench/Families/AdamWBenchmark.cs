@@ -48,8 +48,8 @@ internal sealed unsafe class AdamWCase : BenchmarkCase
     {
         (_type, _count) = (Verdict.TypeOf(dtype), count);
         Work = _type == aios_dtype.F32
-            ? new Work(0, Arithmetic.None, 16.0 * count, 12.0 * count)
-            : new Work(0, Arithmetic.None, 14.0 * count, 14.0 * count);
+            ? new Work(0, Arithmetic.None, 16.0 * count, 12.0 * count, 12.0 * count)
+            : new Work(0, Arithmetic.None, 14.0 * count, 14.0 * count, 12.0 * count);
     }
 
     public override Work Work { get; }

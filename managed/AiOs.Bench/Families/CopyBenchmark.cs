@@ -31,7 +31,7 @@ internal sealed unsafe class CopyCase(BenchContext context, long bytes)
     private Operand? _to;
     private float[] _host = [];
 
-    public override Work Work { get; } = new(0, Arithmetic.None, bytes, bytes);
+    public override Work Work { get; } = new(0, Arithmetic.None, bytes, bytes, Moves: true);
 
     public override IReadOnlyList<Operand> Outputs => [_to!];
 

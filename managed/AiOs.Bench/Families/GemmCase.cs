@@ -51,7 +51,7 @@ internal sealed unsafe class GemmCase : BenchmarkCase
         _copies = m <= FewRows ? ColdCopies(bytes) : 1;
         Work = new Work(
             2.0 * m * n * k, dtype switch { "bf16" => Arithmetic.BF16, "i8" => Arithmetic.I8, _ => Arithmetic.F32 },
-            bytes + (m * k * Operand.SizeOf(type)), 4.0 * m * n, _copies > 1);
+            bytes + (m * k * Operand.SizeOf(type)), 4.0 * m * n, Cold: _copies > 1);
     }
 
     public override Work Work { get; }

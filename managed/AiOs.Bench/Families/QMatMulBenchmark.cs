@@ -64,7 +64,7 @@ internal sealed unsafe class QMatMulCase : BenchmarkCase
         (_format, _m, _rows, _cols) = (format, m, rows, cols);
         _cold = m <= FewRows;
         double bytes = (rows * (Kernels.aios_quantized_row_bytes(format, cols) + (ScaleBytes / (double)rows))) + (4.0 * m * cols);
-        Work = new Work(2.0 * m * rows * cols, MultipliesIntegers ? Arithmetic.I8 : Arithmetic.F32, bytes, 4.0 * m * rows, _cold);
+        Work = new Work(2.0 * m * rows * cols, MultipliesIntegers ? Arithmetic.I8 : Arithmetic.F32, bytes, 4.0 * m * rows, Cold: _cold);
     }
 
     public override Work Work { get; }

@@ -65,7 +65,7 @@ internal sealed class TrainCase : BenchmarkCase
         // Each weight multiplies every token once forward and twice backward; the optimizer reads and writes its state.
         Work = new Work(
             6 * matrices * batch * config.Block, _half ? Arithmetic.BF16 : Arithmetic.F32,
-            (_half ? 14 : 16) * parameters, (_half ? 14 : 12) * parameters, Cold: true, Sequential: true);
+            (_half ? 14 : 16) * parameters, (_half ? 14 : 12) * parameters, 12 * parameters, Cold: true, Sequential: true);
     }
 
     public override Work Work { get; }

@@ -5,7 +5,7 @@ using AiOs.Bench.Results;
 namespace AiOs.Bench.Measure;
 
 /// <summary>
-/// Measures one case: checks it, then takes rounds. A round measures the limits, ours, and every peer, one after the other, each
+/// Measures one case: checks it, then takes rounds. A round measures the limits, ours, the limits again, and every peer, each
 /// after an untimed run that wakes its threads; so ratios and shares compare what the machine was at that moment.
 /// </summary>
 internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
@@ -38,7 +38,7 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
         }
 
         Work counted = work.Work;
-        Level level = counted.Cold ? Level.Dram : probe.LevelOf(counted.Bytes);
+        Level level = probe.LevelOf(counted);
         IReadOnlyList<PeerRun> peers = work.MakePeers();
         try
         {
@@ -90,17 +90,19 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
         bool arithmetic = false;
         for (int round = 0; round < rounds; round++)
         {
-            if (counts)
-            {
-                RoundLimits limit = probe.Measure(counted, level);
-                floors.Add(limit.Seconds(counted));
-                arithmetic = limit.ArithmeticSeconds(counted) >= limit.MemorySeconds(counted);
-                limits.Add(arithmetic ? limit.Operations : limit.Read);
-            }
-
+            // Before and after: a machine whose speed drifts is then not compared with what it was or will be.
+            RoundLimits limit = counts ? probe.Measure(counted) : default;
             long before = GC.GetAllocatedBytesForCurrentThread();
             ours.Sample();
             allocated += GC.GetAllocatedBytesForCurrentThread() - before;
+            if (counts)
+            {
+                limit = RoundLimits.Best(limit, probe.Measure(counted));
+                floors.Add(limit.Seconds(counted));
+                arithmetic = limit.ArithmeticSeconds(counted) >= limit.MemorySeconds(counted);
+                limits.Add(arithmetic ? limit.Operations : counted.Bytes / limit.MemorySeconds(counted));
+            }
+
             foreach (Timed other in others)
             {
                 other.Sample();

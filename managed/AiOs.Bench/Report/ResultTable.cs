@@ -6,6 +6,7 @@ namespace AiOs.Bench.Report;
 /// <summary>Results as lines of at most 80 columns, one after the other as they come.</summary>
 public sealed class ResultTable(TextWriter writer) : IBenchObserver
 {
+    private const int Columns = 80;
     private const int ShapeWidth = 24;
 
     private string? _group;
@@ -21,11 +22,7 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
             writer.WriteLine(Fit($"peer: {peer}"));
         }
 
-        writer.WriteLine("limits: " + string.Join("  ", limits.Where(l => l.Unit != "B/s").Select(Show)));
-        foreach (MeasuredLimit[] row in limits.Where(l => l.Unit == "B/s").Chunk(4))
-        {
-            writer.WriteLine("        " + string.Join("  ", row.Select(Show)));
-        }
+        Wrap("limits:", limits.Select(limit => "  " + Show(limit)));
     }
 
     /// <inheritdoc/>
@@ -47,7 +44,7 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
     }
 
     /// <inheritdoc/>
-    public void Noted(string note) => writer.WriteLine("! " + note);
+    public void Noted(string note) => Wrap("!", note.Split(' ').Select(word => " " + word));
 
     /// <summary>One result as a line.</summary>
     internal static string Row(BenchResult result)
@@ -61,10 +58,31 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
         string peer = result.RatioToBestPeer is null ? "" : result.Peers.MinBy(p => p.Value).Key;
         double spread = (result.P90Us!.Value - result.P10Us!.Value) / 2 / median;
         double? rate = result.Gflops ?? result.Gbps;
-        return Line(
-            result.Shape, result.Level ?? "", Number(median, median >= 1000 ? "N0" : median < 10 ? "F3" : "N1"), Number(100 * spread, "F0") + " %",
+
+        // A shape that is too long has a line of its own.
+        string above = result.Shape.Length > ShapeWidth ? result.Shape + Environment.NewLine : "";
+        return above + Line(
+            above.Length > 0 ? "" : result.Shape, result.Level ?? "", Number(median, median >= 1e6 ? "F0" : median >= 1000 ? "N0" : median < 10 ? "F3" : "N1"), Number(100 * spread, "F0") + " %",
             rate is { } r ? Number(r, "N1") : "", result.LimitShare is { } share ? (result.IsNoisy ? "~" : "") + Number(100 * share, "F0") + " %" : "",
             peer, result.RatioToBestPeer is { } ratio ? Number(ratio, "F2") : "");
+    }
+
+    /// <summary>Writes parts on as many lines as they need; further lines are indented like the first.</summary>
+    private void Wrap(string first, IEnumerable<string> parts)
+    {
+        string line = first;
+        foreach (string part in parts)
+        {
+            if (line.Length + part.Length > Columns)
+            {
+                writer.WriteLine(line);
+                line = new string(' ', first.Length);
+            }
+
+            line += part;
+        }
+
+        writer.WriteLine(line);
     }
 
     private static string Line(string shape, string level, string median, string spread, string rate, string limit, string peer, string ratio) =>
@@ -72,7 +90,7 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
 
     private static string Cut(string text, int width) => text.Length <= width ? text : text[..width];
 
-    private static string Fit(string text) => Cut(text, 80);
+    private static string Fit(string text) => Cut(text, Columns);
 
     private static string Show(MeasuredLimit limit) =>
         limit.Name + " " + Number(1e-9 * limit.Rate, "N0") + (limit.Unit == "B/s" ? " GB/s" : " G" + limit.Unit);

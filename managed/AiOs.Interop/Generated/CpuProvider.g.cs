@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "230812863a9002d1df8c594af408a42d3fe7d900a4f50a04717330f67e8c5bae";
+    public const string HeaderHash = "c684391c40a48cd82ca8acfea3fb122a975711f40307ce49d70623bbebd22b8c";
 }

@@ -140,4 +140,10 @@ public enum aios_probe_kind : int
 
     /// <summary>The same with stores that pass by the caches, where the device has them.</summary>
     TriadStream = 7,
+
+    /// <summary>x = c x + c in place over the whole buffer; counts bytes read and written.</summary>
+    Update = 8,
+
+    /// <summary>As AIOS_PROBE_COPY with what the device has to move bytes without computing.</summary>
+    CopyBlocks = 9,
 }

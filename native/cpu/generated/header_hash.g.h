@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "230812863a9002d1df8c594af408a42d3fe7d900a4f50a04717330f67e8c5bae"
+#define AIOS_HEADER_HASH "c684391c40a48cd82ca8acfea3fb122a975711f40307ce49d70623bbebd22b8c"

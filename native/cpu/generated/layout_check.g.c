@@ -81,6 +81,8 @@ _Static_assert(AIOS_PROBE_COPY == 4, "AIOS_PROBE_COPY");
 _Static_assert(AIOS_PROBE_COPY_STREAM == 5, "AIOS_PROBE_COPY_STREAM");
 _Static_assert(AIOS_PROBE_TRIAD == 6, "AIOS_PROBE_TRIAD");
 _Static_assert(AIOS_PROBE_TRIAD_STREAM == 7, "AIOS_PROBE_TRIAD_STREAM");
+_Static_assert(AIOS_PROBE_UPDATE == 8, "AIOS_PROBE_UPDATE");
+_Static_assert(AIOS_PROBE_COPY_BLOCKS == 9, "AIOS_PROBE_COPY_BLOCKS");
 _Static_assert(sizeof(aios_elementwise_desc) == 272, "sizeof(aios_elementwise_desc)");
 _Static_assert(offsetof(aios_elementwise_desc, rank) == 0, "offsetof(aios_elementwise_desc, rank)");
 _Static_assert(offsetof(aios_elementwise_desc, dtype) == 4, "offsetof(aios_elementwise_desc, dtype)");

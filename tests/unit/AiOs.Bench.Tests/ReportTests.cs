@@ -55,6 +55,20 @@ public sealed partial class ReportTests
     }
 
     [Fact]
+    public void Nothing_is_wider_than_a_terminal()
+    {
+        using StringWriter text = new();
+        ResultTable table = new(text);
+        table.Begins(Report.Machine, [.. Enumerable.Range(0, 9).Select(i => new MeasuredLimit($"copy_stream_dram{i}", 1e11, "B/s"))]);
+        table.Completed(Product with { Shape = "4096,4096,14336,nt_packed", MedianUs = 1234567.8, Level = "dram", Gflops = 12345.6, LimitShare = 1.08, Peers = new Dictionary<string, double> { ["tensor_primitives"] = 1 } });
+        table.Completed(Report.Results[2]);
+        table.Noted(string.Join(' ', Enumerable.Repeat("a rather long note", 9)));
+        string[] lines = text.ToString().Split(Environment.NewLine);
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, 80));
+        Assert.All(Enumerable.Range(0, 9), i => Assert.Contains($"copy_stream_dram{i} 100 GB/s", text.ToString(), StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Coordinates_are_inside_the_picture()
     {
         MatchCollection circles = Circle().Matches(RooflinePage.Render(Report));

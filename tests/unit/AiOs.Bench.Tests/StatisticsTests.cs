@@ -30,13 +30,13 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public void A_written_byte_costs_what_a_copied_pair_costs_beyond_reading()
+    public void The_least_time_is_that_of_arithmetic_or_memory_or_their_sum()
     {
-        // Reading at 100 B/s, copying 60 bytes read and 60 written in a second and a half: 0.6 s of it is the reading.
-        RoundLimits limits = new(1000, 100, 80);
+        RoundLimits limits = new(1000, 100, 80, 1, 1);
         Assert.Equal(1, limits.Seconds(new Work(0, Arithmetic.None, 100, 0)), 12);
         Assert.Equal(1.5, limits.Seconds(new Work(0, Arithmetic.None, 60, 60)), 12);
         Assert.Equal(5, limits.Seconds(new Work(5000, Arithmetic.F32, 60, 60)), 12);
+        Assert.Equal(6.5, limits.Seconds(new Work(5000, Arithmetic.F32, 60, 60, Sequential: true)), 12);
     }
 
     [Fact]
