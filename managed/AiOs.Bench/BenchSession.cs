@@ -154,7 +154,9 @@ public static class BenchSession
             string[] types = settings.DType is { } wanted ? [.. family.DTypes.Where(dtype => dtype == wanted)] : [.. family.DTypes];
             if (types.Length == 0 && chosen.Length == 1)
             {
-                throw new BenchInputException($"--dtype {settings.DType}: {family.Name} has {string.Join(", ", family.DTypes)}");
+                throw new BenchInputException(family.DTypes is [string only]
+                    ? $"--dtype {settings.DType}: {family.Name} has no element types but {only}; leave --dtype out"
+                    : $"--dtype {settings.DType}: {family.Name} has {string.Join(", ", family.DTypes)}");
             }
 
             foreach (string dtype in types)

@@ -70,6 +70,7 @@ public sealed class SessionTests
     [Theory]
     [InlineData("gem", null, null, "'gem'")]
     [InlineData("gemm", "i4", null, "--dtype i4")]
+    [InlineData("copy", "f32", null, "--dtype f32: copy has no element types but bytes; leave --dtype out")]
     [InlineData("all", "i9", null, "--dtype i9")]
     [InlineData("gemm", null, "12,12", "--shapes 12,12")]
     [InlineData("gemm", null, "12,0,12", "from 1")]
