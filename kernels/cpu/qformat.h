@@ -160,17 +160,29 @@ struct Q2_K {
   static constexpr int kScalesAt = 0, kCodesAt = 16, kHalvesAt = 80;
   static constexpr int kBlock = 256, kBytes = 84, kSub = 16, kZero = 0, kMaxCode = 3, kMaxScale = 15;
 
-  static void decode(const uint8_t *p, Decoded &to) {
+  static void decode_codes(const uint8_t *p, Decoded &to) {
     for (int h = 0; h < 2; h++)
       for (int j = 0; j < 4; j++)
         for (int i = 0; i < 32; i++)
           to.code[128 * h + 32 * j + i] = p[kCodesAt + 32 * h + i] >> (2 * j) & 3;
-    const float d = half_at(p + kHalvesAt), m = half_at(p + kHalvesAt + 2);
-    for (int g = 0; g < 16; g++) {
-      to.scale[g] = d * static_cast<float>(p[kScalesAt + g] & 15);
-      to.offset[g] = -m * static_cast<float>(p[kScalesAt + g] >> 4);
-    }
   }
+
+  static void decode_offsets(const uint8_t *p, Decoded &to) {
+    const float m = half_at(p + kHalvesAt + 2);
+    for (int g = 0; g < 16; g++)
+      to.offset[g] = -m * static_cast<float>(p[kScalesAt + g] >> 4);
+  }
+
+  static void decode(const uint8_t *p, Decoded &to) {
+    decode_codes(p, to);
+    decode_offsets(p, to);
+    const float d = half_at(p + kHalvesAt);
+    for (int g = 0; g < 16; g++)
+      to.scale[g] = d * static_cast<float>(scale_at(p, g));
+  }
+
+  /// The integer scale of a group.
+  static int scale_at(const uint8_t *p, int g) { return p[kScalesAt + g] & 15; }
 
   static void encode(uint8_t *p, const Quantised &from) {
     for (int h = 0; h < 2; h++)
@@ -193,18 +205,25 @@ struct Q3_K {
   static constexpr int kBlock = 256, kBytes = 110, kSub = 16, kZero = 4, kLow = -4, kHigh = 3;
   static constexpr int kLowScale = -32, kHighScale = 31;
 
-  static void decode(const uint8_t *p, Decoded &to) {
+  static void decode_codes(const uint8_t *p, Decoded &to) {
     for (int h = 0; h < 2; h++)
       for (int j = 0; j < 4; j++)
         for (int i = 0; i < 32; i++)
           to.code[128 * h + 32 * j + i] = static_cast<uint8_t>((p[kCodesAt + 32 * h + i] >> (2 * j) & 3) |
                                                                (p[kThirdAt + i] >> (4 * h + j) & 1) << 2);
+  }
+
+  static void decode(const uint8_t *p, Decoded &to) {
+    decode_codes(p, to);
     const float d = half_at(p + kHalvesAt);
+    for (int g = 0; g < 16; g++)
+      to.scale[g] = d * static_cast<float>(scale_at(p, g));
+  }
+
+  /// The integer scale of a group.
+  static int scale_at(const uint8_t *p, int g) {
     const uint8_t *s = p + kScalesAt;
-    for (int g = 0; g < 16; g++) {
-      const int scale = (s[g % 8] >> (g / 8 * 4) & 15) | (s[8 + g % 4] >> (g / 4 * 2) & 3) << 4;
-      to.scale[g] = d * static_cast<float>(scale - 32);
-    }
+    return ((s[g % 8] >> (g / 8 * 4) & 15) | (s[8 + g % 4] >> (g / 4 * 2) & 3) << 4) - 32;
   }
 
   static void encode(uint8_t *p, const Quantised &from) {

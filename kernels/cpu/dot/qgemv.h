@@ -49,21 +49,17 @@ template <class Format> struct GemvActivations {
 
   /// Quantises 32 elements of a row.
   template <class T> void fill(const T *row, int64_t k, int64_t m, int64_t block) const {
-    const int64_t first = 32 * block, n = max64(0, min64(32, k - first));
+    const int64_t first = 32 * block;
     int8_t x[32];
-    ActivationScale scale = {0.0f, 0.0f};
-    if (n > 0)
-      scale = activation_scale(row + first, n);
-    activation_bytes(x, row + min64(first, k), n, scale.forward);
+    const ActivationScale scale = block_scale(row, first, k);
+    block_bytes(x, row, first, k, scale.forward);
     for (int64_t half = 0; half < 2; half++) {
       const int64_t group = (first + 16 * half) / Format::kSub, part = 16 * half % Format::kSub / 16;
       const int64_t quad = m * quads + group / W, lane = Codes<Format>::lane(static_cast<int>(group % kStep<Format>));
       memcpy(codes + (((quad * 4 + lane % 4) * kParts + part) * kSegments + lane / 4) * 16, x + 16 * half, 16);
       if (part == 0) {
         const int factor = Codes<Format>::factor(static_cast<int>(group % kStep<Format>));
-        int32_t sum = 0;
-        for (int j = 0; j < Format::kSub; j++)
-          sum += x[16 * half + j];
+        const int32_t sum = sum_bytes<Format::kSub>(x + 16 * half);
         const int64_t to = quad * W + lane;
         scales[to] = scale.back / static_cast<float>(factor);
         starts[to] = -Format::kZero * factor * sum;

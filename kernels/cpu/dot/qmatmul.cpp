@@ -37,7 +37,7 @@ struct FloatKernel {
 template <class F> void with_kernel(aios_dtype format, const F &f) {
   if (format == AIOS_DTYPE_I8)
     f(IntegerKernel<I8Rows>{});
-  else if (!with_block_format(format, [&](auto block) { f(IntegerKernel<decltype(block)>{}); }))
+  else if (!with_block_format(format, [&](auto block) { f(IntegerKernel<Tiled<decltype(block)>>{}); }))
     f(FloatKernel{});
 }
 
@@ -91,7 +91,7 @@ template <class F> void with_gemv(aios_dtype format, const F &f) {
   if (format == AIOS_DTYPE_I8)
     f(static_cast<I8Activations *>(nullptr));
   else if (!with_block_format(format, [&](auto block) { f(static_cast<GemvActivations<decltype(block)> *>(nullptr)); }))
-    f(static_cast<FloatRows *>(nullptr));
+    format == AIOS_DTYPE_I4 ? f(static_cast<FloatRows<false> *>(nullptr)) : f(static_cast<FloatRows<true> *>(nullptr));
 }
 
 template <class Format, class T>
@@ -123,15 +123,19 @@ AIOS_INLINE void multiply_weights(float (&out)[Outputs][Rows], const aios_qmatri
                     static_cast<const float *>(w.scales)[r + o], w.cols, x);
 }
 template <int Outputs, int Rows>
-AIOS_INLINE void multiply_weights(float (&out)[Outputs][Rows], const aios_qmatrix &w, int64_t r, const FloatRows &x) {
-  if (w.format == AIOS_DTYPE_I4)
-    return multiply_i4_rows(out, w, r, x);
+AIOS_INLINE void multiply_weights(float (&out)[Outputs][Rows], const aios_qmatrix &w, int64_t r,
+                                  const FloatRows<true> &x) {
   const auto *row = static_cast<const uint8_t *>(w.data) + r * w.cols;
   const float *scales = static_cast<const float *>(w.scales) + r;
   if (w.format == AIOS_DTYPE_F8E4M3)
     multiply_f8_rows<F8E4M3>(out, row, scales, w.cols, x);
   else
     multiply_f8_rows<F8E5M2>(out, row, scales, w.cols, x);
+}
+template <int Outputs, int Rows>
+AIOS_INLINE void multiply_weights(float (&out)[Outputs][Rows], const aios_qmatrix &w, int64_t r,
+                                  const FloatRows<false> &x) {
+  multiply_i4_rows(out, w, r, x);
 }
 
 template <int Outputs, int Rows, class Left, class T>
@@ -147,10 +151,15 @@ AIOS_INLINE void store_outputs(const Problem &p, const Left &x, int64_t r) {
 
 template <int Rows, class Left, class T>
 [[gnu::noinline]] void multiply_outputs(const Problem &p, const Left &x, int64_t begin, int64_t end) {
-  constexpr int kOutputs = std::is_same_v<Left, FloatRows> ? kFloatOutputs<Rows> : 1;
   int64_t r = begin;
-  for (; r + kOutputs <= end; r += kOutputs)
-    store_outputs<kOutputs, Rows, Left, T>(p, x, r);
+  if constexpr (requires { Left::template kNearOutputs<Rows>; }) {
+    constexpr int kNear = Left::template kNearOutputs<Rows>, kFar = Left::template kFarOutputs<Rows>;
+    if (x.bytes(Rows) > kNearBytes)
+      for (; r + kFar <= end; r += kFar)
+        store_outputs<kFar, Rows, Left, T>(p, x, r);
+    for (; r + kNear <= end; r += kNear)
+      store_outputs<kNear, Rows, Left, T>(p, x, r);
+  }
   for (; r < end; r++)
     store_outputs<1, Rows, Left, T>(p, x, r);
 }

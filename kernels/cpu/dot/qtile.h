@@ -5,6 +5,7 @@
 #pragma once
 
 #include "qactivations.h"
+#include "segments.h"
 
 namespace aios::AIOS_ISA {
 
@@ -20,8 +21,50 @@ constexpr int64_t kQStretch = 512;
 /// W8A8: one scale for a row, so only a stretch is summed in integers and nothing but that limits it.
 struct I8Rows {
   static constexpr bool kMins = false;
-  static constexpr int kBlock = 32, kSub = kQStretch, kZero = 128;
+  static constexpr int kBlock = 32, kSub = kQStretch, kZero = 128, kOffsetSub = kSub;
 };
+
+/// A block format as it is multiplied: kOffsetSub weights share an offset.
+template <class Format> struct Tiled : Format { static constexpr int kOffsetSub = Format::kSub; };
+
+template <> struct Tiled<IQ4_NL> : IQ4_NL {
+  static constexpr int kOffsetSub = IQ4_NL::kSub;
+
+  static void decode(const uint8_t *p, Decoded &to) {
+    const auto table = load_as<B16>(kTable), both = load_as<B16>(p + kCodesAt);
+    const B16 low = lookup(table, both & 15), high = lookup(table, both >> 4);
+    memcpy(to.code, &low, sizeof low);
+    memcpy(to.code + 16, &high, sizeof high);
+    to.scale[0] = half_at(p);
+  }
+};
+
+/// The codes of Q2_K and Q3_K times the integer scales of their groups of 16 fit a byte, so that 32 of them are summed
+/// in integers, which takes less time to scale. Products of Q3_K, of -4 .. 3 and -32 .. 31, are -124 .. 128.
+template <class Format, int Zero> struct WideGroups : Format {
+  static constexpr int kSub = 32, kOffsetSub = Format::kSub, kZero = Zero;
+
+  static void decode(const uint8_t *p, Decoded &to) {
+    constexpr B16 kOne = {0, 255, 0, 255, 0, 255, 0, 255}, kTwo = {0, 0, 255, 255, 0, 0, 255, 255},
+                  kFour = {0, 0, 0, 0, 255, 255, 255, 255};
+    Format::decode_codes(p, to);
+    if constexpr (Format::kMins)
+      Format::decode_offsets(p, to);
+    const float d = half_at(p + Format::kHalvesAt);
+    for (int g = 0; g < Format::kBlock / kOffsetSub; g++) {
+      // The products of the codes, of which there are at most eight, modulo 256.
+      const int integer = Format::scale_at(p, g);
+      const B16 scale = B16{} + static_cast<uint8_t>(integer), twice = scale + scale;
+      const auto zero = static_cast<uint8_t>(kZero - integer * Format::kZero);
+      const B16 table = (scale & kOne) + (twice & kTwo) + ((twice + twice) & kFour) + zero;
+      const B16 bytes = lookup(table, load_as<B16>(to.code + 16 * g));
+      memcpy(to.code + 16 * g, &bytes, sizeof bytes);
+      to.scale[g] = d;
+    }
+  }
+};
+template <> struct Tiled<Q2_K> : WideGroups<Q2_K, 0> {};
+template <> struct Tiled<Q3_K> : WideGroups<Q3_K, 127> {};
 
 /// Columns that share an activation scale: 32, or all of them.
 template <class Format> constexpr int64_t kActivationBlock = Format::kSub > 32 ? Format::kSub : 32;
@@ -31,10 +74,11 @@ template <class Format> struct Activations {
   int64_t rows, cols; ///< Rounded up to whole tiles and to whole blocks of weights.
   int32_t *codes;     ///< [tile][cols / 4][row] of four bytes
   float *scales;      ///< [tile][activation block][row]
-  int32_t *starts;    ///< [tile][cols / kSub][row]: -kZero times the sum of the bytes
-  float *sums;        ///< [tile][cols / kSub][row]: scale times the sum of the bytes; formats with offsets only
+  int32_t *starts;    ///< [tile][cols / kSub][row]: -kZero times the sum of the bytes, unless kZero is 0
+  float *sums;        ///< [tile][cols / kOffsetSub][row]: scale times the sum of the bytes; formats with offsets only
 
   static constexpr int64_t kSubs = kActivationBlock<Format> / Format::kSub;
+  static constexpr int64_t kOffsets = kActivationBlock<Format> / Format::kOffsetSub;
 
   Activations(void *memory, int64_t m, int64_t k) {
     rows = ceil_div(m, kQRows) * kQRows;
@@ -42,14 +86,15 @@ template <class Format> struct Activations {
     codes = static_cast<int32_t *>(memory);
     scales = reinterpret_cast<float *>(codes + round16(rows * cols / 4));
     starts = reinterpret_cast<int32_t *>(scales + round16(rows * blocks()));
-    sums = reinterpret_cast<float *>(starts + round16(rows * blocks() * kSubs));
+    sums = reinterpret_cast<float *>(starts + starts_length());
   }
 
   static int64_t round16(int64_t n) { return ceil_div(n, 16) * 16; }
   int64_t blocks() const { return ceil_div(cols, kActivationBlock<Format>); }
+  int64_t starts_length() const { return Format::kZero == 0 ? 0 : round16(rows * blocks() * kSubs); }
   int64_t bytes() const {
-    const int64_t subs = round16(rows * blocks() * kSubs);
-    return 4 * (round16(rows * cols / 4) + round16(rows * blocks()) + (Format::kMins ? 2 : 1) * subs);
+    const int64_t offsets = Format::kMins ? round16(rows * blocks() * kOffsets) : 0;
+    return 4 * (round16(rows * cols / 4) + round16(rows * blocks()) + starts_length() + offsets);
   }
 
   /// Quantises the rows of one tile.
@@ -58,44 +103,56 @@ template <class Format> struct Activations {
       const int64_t r = tile * kQRows + i;
       const T *row = a + min64(r, m - 1) * k;
       const int64_t real = r < m ? k : 0;
-      for (int64_t b = 0; b < blocks(); b++)
-        fill_block(row, real, tile, i, b);
+      ActivationScale scale = {};
+      if constexpr (kRowScale)
+        scale = activation_scale(row, real);
+      for (int64_t b = 0; b < blocks(); b++) {
+        if constexpr (!kRowScale)
+          scale = block_scale(row, kActivationBlock<Format> * b, real);
+        fill_block(row, real, tile, i, b, scale);
+      }
     }
   }
 
 private:
-  template <class T> void fill_block(const T *row, int64_t k, int64_t tile, int i, int64_t b) const {
+  static constexpr bool kRowScale = Format::kSub > 32;
+
+  template <class T>
+  void fill_block(const T *row, int64_t k, int64_t tile, int i, int64_t b, ActivationScale scale) const {
     constexpr int64_t kLength = kActivationBlock<Format>;
     const int64_t first = b * kLength, end = min64(first + kLength, cols);
-    const ActivationScale scale = Format::kSub > 32 ? activation_scale(row, k)
-                                  : first < k       ? activation_scale(row + first, min64(kLength, k - first))
-                                                    : ActivationScale{0.0f, 0.0f};
-    int32_t sum[kSubs] = {};
+    constexpr int kPart = Format::kOffsetSub < 32 ? Format::kOffsetSub : 32;
+    constexpr int64_t kParts = kOffsets / kSubs;
+    int32_t sum[kOffsets] = {};
     for (int64_t at = first; at < end; at += 32) {
       int8_t bytes[32];
-      activation_bytes(bytes, row + min64(at, k), max64(0, min64(32, k - at)), scale.forward);
+      block_bytes(bytes, row, at, k, scale.forward);
       for (int j = 0; j < 8; j++)
         memcpy(codes + (tile * (cols / 4) + at / 4 + j) * kQRows + i, bytes + 4 * j, 4);
-      for (int j = 0; j < 32; j++)
-        sum[(at - first + j) / Format::kSub] += bytes[j];
+      for (int j = 0; j < 32; j += kPart)
+        sum[(at - first + j) / Format::kOffsetSub] += sum_bytes<kPart>(bytes + j);
     }
     scales[(tile * blocks() + b) * kQRows + i] = scale.back;
-    for (int s = 0; s < kSubs; s++) {
-      const int64_t to = ((tile * blocks() + b) * kSubs + s) * kQRows + i;
-      starts[to] = -Format::kZero * sum[s];
-      if constexpr (Format::kMins)
-        sums[to] = scale.back * static_cast<float>(sum[s]);
-    }
+    if constexpr (Format::kZero != 0)
+      for (int64_t s = 0; s < kSubs; s++) {
+        int32_t all = 0;
+        for (int64_t part = 0; part < kParts; part++)
+          all += sum[s * kParts + part];
+        starts[((tile * blocks() + b) * kSubs + s) * kQRows + i] = -Format::kZero * all;
+      }
+    if constexpr (Format::kMins)
+      for (int64_t s = 0; s < kOffsets; s++)
+        sums[((tile * blocks() + b) * kOffsets + s) * kQRows + i] = scale.back * static_cast<float>(sum[s]);
   }
 };
 
 /// A stretch of a strip, unpacked, in the worker's scratch memory.
 template <class Format> struct Strip {
-  static constexpr int64_t kSubs = kQStretch / Format::kSub;
-  uint32_t codes[kQStretch / 4 * kQWidth];            ///< [k / 4][output] of four bytes
-  float scales[kSubs * kQWidth];                      ///< [group][output]
-  float offsets[Format::kMins ? kSubs * kQWidth : 1]; ///< [group][output]
-  alignas(64) uint8_t rows[kQWidth][kQStretch];       ///< The codes as they come out of the weights.
+  static constexpr int64_t kSubs = kQStretch / Format::kSub, kOffsets = kQStretch / Format::kOffsetSub;
+  uint32_t codes[kQStretch / 4 * kQWidth];               ///< [k / 4][output] of four bytes
+  float scales[kSubs * kQWidth];                         ///< [group][output]
+  float offsets[Format::kMins ? kOffsets * kQWidth : 1]; ///< [group of kOffsetSub][output]
+  alignas(64) uint8_t rows[kQWidth][kQStretch];          ///< The codes as they come out of the weights.
 
   /// Unpacks `depth` columns from `first` on of `count` rows from `row` on; what is missing becomes 0.
   void fill(const aios_qmatrix &w, int64_t row, int64_t count, int64_t first, int64_t depth) {
@@ -112,11 +169,11 @@ template <class Format> struct Strip {
 private:
   void clear_row(int64_t i, int64_t depth) {
     memset(rows[i], 0, static_cast<size_t>(depth));
-    for (int64_t s = 0; s < ceil_div(depth, Format::kSub); s++) {
+    for (int64_t s = 0; s < ceil_div(depth, Format::kSub); s++)
       scales[s * kQWidth + i] = 0.0f;
-      if constexpr (Format::kMins)
+    if constexpr (Format::kMins)
+      for (int64_t s = 0; s < ceil_div(depth, Format::kOffsetSub); s++)
         offsets[s * kQWidth + i] = 0.0f;
-    }
   }
 
   void fill_row(const aios_qmatrix &w, const uint8_t *data, int64_t r, int64_t i, int64_t first, int64_t depth) {
@@ -127,16 +184,19 @@ private:
       memset(rows[i] + real, 0, static_cast<size_t>(depth - real));
       scales[i] = static_cast<const float *>(w.scales)[r];
     } else {
-      constexpr int kGroups = Format::kBlock / Format::kSub;
+      constexpr int kParts = Format::kSub / Format::kOffsetSub;
       Decoded block;
       for (int64_t j = 0; j < depth; j += Format::kBlock) {
         Format::decode(data + (first + j) / Format::kBlock * Format::kBytes, block);
-        memcpy(rows[i] + j, block.code, Format::kBlock);
-        for (int64_t g = 0; g < kGroups; g++) {
-          scales[(j / Format::kSub + g) * kQWidth + i] = block.scale[g];
-          if constexpr (Format::kMins)
-            offsets[(j / Format::kSub + g) * kQWidth + i] = block.offset[g];
+        for (int at = 0; at < Format::kBlock; at += 16) { // no more at a time than decode writes
+          const auto codes = load_as<B16>(block.code + at);
+          memcpy(rows[i] + j + at, &codes, sizeof codes);
         }
+        for (int64_t g = 0; g < Format::kBlock / Format::kSub; g++)
+          scales[(j / Format::kSub + g) * kQWidth + i] = block.scale[g * kParts];
+        if constexpr (Format::kMins)
+          for (int64_t g = 0; g < Format::kBlock / Format::kOffsetSub; g++)
+            offsets[(j / Format::kOffsetSub + g) * kQWidth + i] = block.offset[g];
       }
     }
   }
@@ -169,7 +229,7 @@ private:
 template <class Format>
 [[gnu::noinline]] static void multiply_tile(float *sums, const Strip<Format> &strip, const Activations<Format> &a,
                                             int64_t tile, int64_t first, int64_t depth, bool begins) {
-  constexpr int64_t kSubs = Activations<Format>::kSubs;
+  constexpr int64_t kSubs = Activations<Format>::kSubs, kParts = Activations<Format>::kOffsets / kSubs;
   VF sum[kQRows][kQVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kQRows; i++)
@@ -189,7 +249,7 @@ template <class Format>
     for (int i = 0; i < kQRows; i++)
 #pragma GCC unroll 2
       for (int v = 0; v < kQVectors; v++)
-        products[i][v] = VI{} + a.starts[group + i];
+        products[i][v] = Format::kZero == 0 ? VI{} : VI{} + a.starts[group + i];
     for (int q = 0; q < quads; q++) {
       VU w[kQVectors];
 #pragma GCC unroll 2
@@ -213,9 +273,15 @@ template <class Format>
       for (int i = 0; i < kQRows; i++) {
         const VF product = __builtin_convertvector(products[i][v], VF) * set1(scales[i]);
         sum[i][v] = fma(product, scale, sum[i][v]);
-        if constexpr (Format::kMins)
-          sum[i][v] = fma(set1(a.sums[group + i]), load(strip.offsets + s * kQWidth + v * W, Full{}), sum[i][v]);
       }
+      if constexpr (Format::kMins)
+#pragma GCC unroll 2
+        for (int64_t part = 0; part < kParts; part++) {
+          const VF offset = load(strip.offsets + (s * kParts + part) * kQWidth + v * W, Full{});
+#pragma GCC unroll 8
+          for (int i = 0; i < kQRows; i++)
+            sum[i][v] = fma(set1(a.sums[group * kParts + part * kQRows + i]), offset, sum[i][v]);
+        }
     }
   }
 #pragma GCC unroll 8

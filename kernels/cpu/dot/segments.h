@@ -71,19 +71,26 @@ template <class F> AIOS_INLINE VU segment_words(F value) {
 }
 
 /// table[x] for each byte x < 16.
+AIOS_INLINE B16 lookup(B16 table, B16 x) {
+#if defined(__SSSE3__)
+  return (B16)_mm_shuffle_epi8((__m128i)table, (__m128i)x);
+#elif defined(__aarch64__)
+  return (B16)vqtbl1q_u8((uint8x16_t)table, (uint8x16_t)x);
+#else
+  B16 result;
+  for (int i = 0; i < 16; i++)
+    result[i] = table[x[i]];
+  return result;
+#endif
+}
 AIOS_INLINE VU lookup(B16 table, VU x) {
 #if defined(__AVX512BW__)
   return (VU)_mm512_shuffle_epi8(_mm512_broadcast_i32x4((__m128i)table), (__m512i)x);
 #elif defined(__AVX2__)
   return (VU)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256((__m128i)table), (__m256i)x);
-#elif defined(__aarch64__)
-  return (VU)vqtbl1q_u8((uint8x16_t)table, (uint8x16_t)x);
 #else
-  const B16 index = (B16)x;
-  B16 result;
-  for (int i = 0; i < 16; i++)
-    result[i] = table[index[i]];
-  return (VU)result;
+  static_assert(W == 4);
+  return (VU)lookup(table, (B16)x);
 #endif
 }
 
