@@ -36,13 +36,16 @@ template <class T> struct Forward {
 
   void operator()(Team &team) const {
     const int64_t chunks = chunks_of(classes);
-    parallel_ranges(team, rows * chunks, min64(classes, kChunk), 1, [=, this, &team](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        const int64_t r = i / chunks, c = i % chunks * kChunk;
-        parts[i] = online_sum(logits + r * ld + c, min64(kChunk, classes - c));
-        if (chunks == 1)
-          finish_row(team, r, 1);
-      }
+    parallel_ranges(team, rows * chunks, 4 * min64(classes, kChunk), 1, [=, this, &team](int64_t begin, int64_t end) {
+      if (classes <= kShort)
+        short_rows(begin, end);
+      else
+        for (int64_t i = begin; i < end; i++) {
+          const int64_t c = i % chunks * kChunk;
+          parts[i] = online_sum(logits + i / chunks * ld + c, min64(kChunk, classes - c));
+        }
+      for (int64_t r = begin; chunks == 1 && r < end; r++) // apart from the sums: logarithms of many rows overlap
+        finish_row(team, r, 1);
     });
     if (chunks > 1)
       for (int64_t r = 0; r < rows; r++)
@@ -56,6 +59,18 @@ template <class T> struct Forward {
       }
     loss[0] = static_cast<float>(sum / static_cast<double>(count));
     loss[1] = static_cast<float>(count);
+  }
+
+  /// Rows that the first-level cache holds: the maximum of the next one is found on the way.
+  [[gnu::flatten]] void short_rows(int64_t begin, int64_t end) const {
+    const int64_t n = classes;
+    float m = begin < end ? reduce_max(row_maximum(logits + begin * ld, n, set1(-FLT_MAX))) : 0.0f;
+    for (int64_t r = begin; r < end; r++) {
+      const T *row = logits + r * ld;
+      const Walk found = walk(row, r + 1 < end ? row + ld : row, n, set1(m), [](int64_t, const auto &, auto) {});
+      parts[r] = {m, reduce_add(found.sum)};
+      m = reduce_max(found.greatest);
+    }
   }
 
   void finish_row(Team &team, int64_t r, int64_t chunks) const {
@@ -88,16 +103,19 @@ template <class T> struct Backward {
   void operator()(Team &team) const {
     const float factor = dloss[0] / loss[1];
     const int64_t chunks = chunks_of(classes);
-    parallel_ranges(team, rows * chunks, min64(classes, kChunk), 1, [=, this, &team](int64_t begin, int64_t end) {
+    const bool past_caches = dlogits != logits && rows * classes * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
+    parallel_ranges(team, rows * chunks, 4 * min64(classes, kChunk), 1, [=, this, &team](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         const int64_t r = i / chunks, c = i % chunks * kChunk;
         if (targets[r] < 0 || check_target(team, "aios_cross_entropy_backward", r, targets[r], classes))
-          part(r, c, min64(kChunk, classes - c), factor);
+          part(r, c, min64(kChunk, classes - c), factor, past_caches);
       }
+      if (past_caches)
+        stream_fence();
     });
   }
 
-  [[gnu::flatten, gnu::noinline]] void part(int64_t r, int64_t begin, int64_t n, float factor) const {
+  [[gnu::flatten, gnu::noinline]] void part(int64_t r, int64_t begin, int64_t n, float factor, bool past_caches) const {
     const T *x = logits + r * ld + begin;
     T *y = dlogits + r * ld + begin;
     const int64_t target = targets[r] - begin;
@@ -108,7 +126,11 @@ template <class T> struct Backward {
     }
     const bool here = target >= 0 && target < n;
     const VF at_target = here ? (exp(load(x + target, Tail{1}) - shift) - set1(1.0f)) * scale : zero();
-    for_packs(n, [=](int64_t i, auto lanes) { store(y + i, exp(load(x + i, lanes) - shift) * scale, lanes); });
+    const Exponential exponential;
+    put_row(y, n, past_caches, [=](int64_t i, auto lanes) {
+      fetch(x + i + kAhead, lanes);
+      return Exponential::of(exponential, load(x + i, lanes) - shift) * scale;
+    });
     if (here)
       store(y + target, at_target, Tail{1});
   }

@@ -52,19 +52,22 @@ AIOS_INLINE aios_status check_workspace(const char *call, const void *workspace,
   return AIOS_STATUS_OK;
 }
 
-/// Calls f(begin, end) over pieces of 0 .. n, where one index stands for `weight` elements of work. Pieces start at
-/// multiples of `align` and only large work is cut; callers must not let results depend on where.
+/// Calls f(begin, end), or f(begin, end, worker), over pieces of 0 .. n, where one index stands for `weight` elements
+/// of work. Pieces start at multiples of `align` and only large work is cut; callers must not let results depend on
+/// where.
 template <class F> AIOS_INLINE void parallel_ranges(Team &team, int64_t n, int64_t weight, int64_t align, const F &f) {
   if (n <= 0)
     return;
   const int64_t smallest = max64(1, kTaskElements / max64(1, weight));
   const int64_t pieces = min64(ceil_div(n, smallest), int64_t{8} * team.threads());
-  if (pieces <= 1 || team.threads() == 1) {
-    f(int64_t{0}, n);
-    return;
-  }
-  const int64_t step = ceil_div(ceil_div(n, pieces), align) * align;
-  team.parallel_for(ceil_div(n, step), [&](int64_t task, int) { f(task * step, min64(n, (task + 1) * step)); });
+  const int64_t step = pieces <= 1 || team.threads() == 1 ? n : ceil_div(ceil_div(n, pieces), align) * align;
+  team.parallel_for(ceil_div(n, step), [&](int64_t task, int worker) {
+    const int64_t begin = task * step, end = min64(n, begin + step);
+    if constexpr (std::is_invocable_v<F, int64_t, int64_t, int>)
+      f(begin, end, worker);
+    else
+      f(begin, end);
+  });
 }
 
 /// Sum over i < n of the vectors that add(i, lanes, sum) accumulates, in four interleaved sums of doubles.
@@ -96,20 +99,16 @@ template <int K, class F> AIOS_INLINE void sum_blocks(double (&sums)[K], int64_t
   for (int k = 0; k < K; k++)
     total[k] = zero_double();
   for (int64_t begin = 0; begin < n; begin += kBlock) {
-    Pack sum[K];
-    VF rest[K];
-    for (int k = 0; k < K; k++) {
-      sum[k] = spread<Pack>(zero());
-      rest[k] = zero();
-    }
+    VF sum[K];
+    for (int k = 0; k < K; k++)
+      sum[k] = zero();
     for_packs(min64(kBlock, n - begin), [&](int64_t i, auto lanes) {
       const auto x = term(begin + i, lanes);
       for (int k = 0; k < K; k++)
-        accumulate_by([](const auto &a, const auto &b) { return b + a; }, replace_rest(x.v[k], zero(), lanes), sum[k],
-                      rest[k]);
+        sum[k] = sum[k] + fold(replace_rest(x.v[k], zero(), lanes), [](VF a, VF b) { return a + b; });
     });
     for (int k = 0; k < K; k++)
-      accumulate(total[k], rest[k] + fold(sum[k], [](VF a, VF b) { return a + b; }));
+      accumulate(total[k], sum[k]);
   }
   for (int k = 0; k < K; k++)
     sums[k] = reduce_add(total[k]);
@@ -125,6 +124,11 @@ template <class F> AIOS_INLINE double sum_blocks(int64_t n, const F &term) {
 /// Bytes of an output from which storing past the caches pays: it could not stay in them until it is read.
 constexpr int64_t kStreamBytes = int64_t{32} << 20;
 
+/// Elements from p to the next place that is aligned to a vector.
+template <class T> AIOS_INLINE int64_t to_alignment(const T *p) {
+  return static_cast<int64_t>((-reinterpret_cast<uintptr_t>(p)) % sizeof(VF) / sizeof(T));
+}
+
 /// Copies `bytes` bytes, a multiple of a vector, to a place that is aligned to one, past the caches.
 AIOS_INLINE void stream_copy(void *to, const void *from, int64_t bytes) {
   float *out = static_cast<float *>(to);
@@ -133,13 +137,19 @@ AIOS_INLINE void stream_copy(void *to, const void *from, int64_t bytes) {
     stream(out + i, load(in + i, Full{}));
 }
 
+/// out[i] = value(i, lanes) for i < n, past the caches where they do not help. The caller ends with stream_fence().
+template <class T, class F> AIOS_INLINE void put_row(T *out, int64_t n, bool past_caches, const F &value) {
+  const int64_t plain = past_caches ? min64(n, to_alignment(out)) : n;
+  for_packs(plain, [&](int64_t i, auto lanes) { store(out + i, value(i, lanes), lanes); });
+  for_packs(n - plain, [&](int64_t i, auto lanes) { stream(out + plain + i, value(plain + i, lanes), lanes); });
+}
+
 /// Calls f(to, begin, count) for pieces of a row of n elements, which it stores to to[0 .. count): a buffer that is
 /// then stored past the caches, or the row itself. The caller ends with stream_fence().
 template <class T, class F> AIOS_INLINE void stream_row(T *out, int64_t n, const F &f) {
   constexpr int64_t kBuffer = 1024, kVector = sizeof(VF) / sizeof(T);
   alignas(64) T buffer[kBuffer];
-  const int64_t gap = static_cast<int64_t>((-reinterpret_cast<uintptr_t>(out)) % sizeof(VF) / sizeof(T));
-  int64_t i = min64(n, gap);
+  int64_t i = min64(n, to_alignment(out));
   if (i > 0)
     f(out, int64_t{0}, i);
   while (n - i >= kVector) {

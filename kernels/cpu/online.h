@@ -26,14 +26,43 @@ template <class T> AIOS_INLINE VF row_maximum(const T *x, int64_t n, VF start) {
 
 /// The sum of exp(x - m) over x[0 .. n), lane by lane; every exponential is passed to take(i, e, lanes) as well.
 template <class T, class F> AIOS_INLINE VF row_exponentials(const T *x, int64_t n, VF m, const F &take) {
-  Pack sum = spread<Pack>(zero());
-  VF rest = zero();
+  const Exponential exponential;
+  VF sum = zero();
   for_packs(n, [&](int64_t i, auto lanes) {
-    const auto e = exp(load(x + i, lanes) - m);
+    const auto e = Exponential::of(exponential, load(x + i, lanes) - m);
     take(i, e, lanes);
-    accumulate_by([](const auto &a, const auto &b) { return b + a; }, replace_rest(e, zero(), lanes), sum, rest);
+    sum = sum + fold(replace_rest(e, zero(), lanes), [](VF a, VF b) { return a + b; });
   });
-  return rest + fold(sum, [](VF a, VF b) { return a + b; });
+  return sum;
+}
+
+/// Elements whose exponentials are added up in one sum of each lane: narrow vectors would sum a long row in few long
+/// chains. Rows of so many stay in the first-level cache.
+constexpr int64_t kShort = 4096;
+
+/// Elements between what is read and what is fetched from memory for later.
+constexpr int64_t kAhead = 1024;
+
+/// What one walk along a row finds, lane by lane.
+struct Walk {
+  VF sum, greatest;
+};
+
+/// row_exponentials of a row of any length, and the greatest element of `watched` on the way: of the next row, so that
+/// nothing waits for its maximum and the memory is busy while the arithmetic units are; or of the row itself.
+template <class T, class F> AIOS_INLINE Walk walk(const T *row, const T *watched, int64_t cols, VF m, const F &take) {
+  Walk found = {zero(), set1(-FLT_MAX)};
+  for (int64_t begin = 0; begin < cols; begin += kShort)
+    found.sum =
+        found.sum +
+        row_exponentials(row + begin, min64(kShort, cols - begin), m, [&, begin](int64_t i, const auto &e, auto lanes) {
+          const T *place = watched + begin + i;
+          fetch(place + kAhead, lanes);
+          take(begin + i, e, lanes);
+          const auto value = replace_rest(load(place, lanes), set1(-FLT_MAX), lanes);
+          found.greatest = max(fold(value, [](VF a, VF b) { return max(a, b); }), found.greatest);
+        });
+  return found;
 }
 
 /// The maximum m of a lane is one that was seen, not always the greatest: it is raised, and the block summed again,

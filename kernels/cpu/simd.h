@@ -88,6 +88,14 @@ namespace aios::AIOS_ISA {
 AIOS_INLINE VF zero() {
   return set1(0.0f);
 }
+/// x, as a value that the compiler knows nothing about. Where there are enough registers it keeps it in one; a constant
+/// it would read from memory again for every use, and loops with ten of them would wait for the load units.
+AIOS_INLINE VF held(VF x) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(x));
+#endif
+  return x;
+}
 AIOS_INLINE VF abs(VF x) {
   return (VF)((VI)x & 0x7fffffff);
 }

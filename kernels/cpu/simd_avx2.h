@@ -124,6 +124,9 @@ template <class Lanes> AIOS_INLINE void store(f16 *p, VF x, Lanes lanes) {
 AIOS_INLINE void stream(float *p, VF x) {
   _mm256_stream_ps(p, x);
 }
+AIOS_INLINE void stream(bf16 *p, VF x) {
+  _mm_stream_si128(reinterpret_cast<__m128i *>(p), narrow(x));
+}
 AIOS_INLINE void stream_fence() {
   _mm_sfence();
 }

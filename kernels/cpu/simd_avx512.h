@@ -125,6 +125,9 @@ AIOS_INLINE void store(f16 *p, VF x, Tail t) {
 AIOS_INLINE void stream(float *p, VF x) {
   _mm512_stream_ps(p, x);
 }
+AIOS_INLINE void stream(bf16 *p, VF x) {
+  _mm256_stream_si256(reinterpret_cast<__m256i *>(p), narrow(x));
+}
 AIOS_INLINE void stream_fence() {
   _mm_sfence();
 }

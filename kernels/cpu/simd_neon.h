@@ -130,6 +130,9 @@ AIOS_INLINE void stream(float *p, VF x) {
   store(p, x, Full{});
 }
 AIOS_INLINE void stream_fence() {}
+AIOS_INLINE void stream(bf16 *p, VF x) {
+  store(p, x, Full{});
+}
 
 /// x * 2^n for integral n, rounded once: two exact-range factors, so that results may be denormal.
 AIOS_INLINE VF scale2(VF x, VF n) {

@@ -158,6 +158,18 @@ AIOS_INLINE void store(bf16 *p, const Pack &x, Whole) {
 AIOS_INLINE void store(f16 *p, const Pack &x, Whole) {
   store_pack(p, x);
 }
+/// Stores past the caches; p is aligned to what a vector takes.
+template <class T> AIOS_INLINE void stream(T *p, const Pack &x, Whole) {
+#pragma GCC unroll 4
+  for (int i = 0; i < kPack; i++)
+    stream(p + i * W, x.v[i]);
+}
+template <class T> AIOS_INLINE void stream(T *p, VF x, Full) {
+  stream(p, x);
+}
+template <class T> AIOS_INLINE void stream(T *p, VF x, Tail t) {
+  store(p, x, t);
+}
 AIOS_INLINE Pack replace_rest(const Pack &x, VF, Whole) {
   return x;
 }
@@ -186,6 +198,9 @@ template <class F> AIOS_INLINE VF fold(const Pack &x, const F &f) {
   if constexpr (kPack == 4)
     y = f(y, f(x.v[2], x.v[3]));
   return y;
+}
+template <class F> AIOS_INLINE VF fold(VF x, const F &) {
+  return x;
 }
 
 /// Calls f(i, Whole) for each whole pack of n elements, f(i, Full) for each vector then left, f(i, Tail) for the rest.

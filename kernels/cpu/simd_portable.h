@@ -170,6 +170,9 @@ AIOS_INLINE void stream(float *p, VF x) {
 }
 AIOS_INLINE void stream_fence() {}
 #endif
+AIOS_INLINE void stream(bf16 *p, VF x) {
+  store(p, x, Full{});
+}
 
 /// x * 2^n for integral |n| < 2^22, rounded once: two exact-range factors, so that results may be denormal.
 AIOS_INLINE VF scale2(VF x, VF n) {

@@ -41,6 +41,30 @@ template <class V> AIOS_INLINE V exp(const V &x) {
   return exp_sum(x, None{});
 }
 
+/// exp(x) of differences x <= 88, with its constants in registers: made before a loop. x - m is rounded, which is an
+/// error of up to |x| 2^-24 of its exponential; so ln 2 may have one part, whose error is |x| 2^-28 at most. Greater x
+/// give something of no use, or infinity.
+class Exponential {
+public:
+  template <class V> AIOS_INLINE V of(const Exponential &c, const V &x) {
+    const V least = max(c.least_, x); // a NaN passes because it is the second operand
+    const V n = fma(least, c.log2e_, c.magic_) - c.magic_;
+    const V r = fma(n, c.minus_ln2_, least);
+    V y = fma(c.q_[4], r, c.q_[3]);
+    y = fma(y, r, c.q_[2]);
+    y = fma(y, r, c.q_[1]);
+    y = fma(y, r, c.q_[0]);
+    y = fma(y, r, c.one_);
+    return scale2(fma(y, r, c.one_), n);
+  }
+
+private:
+  VF least_ = held(set1(-104.0f)), log2e_ = held(set1(1.44269504f)), magic_ = held(set1(12582912.0f));
+  VF minus_ln2_ = held(set1(-0.693147182f)), one_ = held(set1(1.0f));
+  VF q_[5] = {held(set1(4.999999404e-01f)), held(set1(1.666652113e-01f)), held(set1(4.166838899e-02f)),
+              held(set1(8.368716575e-03f)), held(set1(1.381459879e-03f))};
+};
+
 AIOS_INLINE VF log(VF x) {
   constexpr float kP[] = {3.333331048e-01f,  -2.499998659e-01f, 2.000222653e-01f,  -1.666925251e-01f, 1.421866417e-01f,
                           -1.238433495e-01f, 1.187292635e-01f,  -1.178986579e-01f, 6.915540248e-02f};

@@ -15,6 +15,9 @@ public sealed unsafe class SoftmaxCases : CaseList
 
         /// <summary>Some entries are minus infinity, as masks make them.</summary>
         Masked,
+
+        /// <summary>The elements at the end are far greater than those at the beginning.</summary>
+        Rising,
     }
 
     public override IReadOnlyList<string> Ops => ["aios_softmax", "aios_softmax_backward"];
@@ -60,6 +63,11 @@ public sealed unsafe class SoftmaxCases : CaseList
         yield return Make(op, type, 0, 5, Rows.Random, inPlace: false);
         yield return Make(op, type, 700, 65, Rows.Random, inPlace: false);
         yield return Make(op, type, 2, 50257, Rows.Random, inPlace: false);
+        yield return Make(op, type, 3, 50257, Rows.Rising, inPlace: true);
+        yield return Make(op, type, 2, 70001, Rows.Rising, inPlace: false);
+
+        // More than the caches hold, in rows that begin anywhere.
+        yield return Make(op, type, type == aios_dtype.F32 ? 2100 : 4200, 4003, Rows.Random, inPlace: false);
     }
 
     private static Case Forward(aios_dtype type, int rows, int cols, Rows kind, bool inPlace)
@@ -72,6 +80,11 @@ public sealed unsafe class SoftmaxCases : CaseList
             {
                 values[i] = double.NegativeInfinity;
             }
+        }
+
+        for (int i = 0; kind == Rows.Rising && i < values.Length; i++)
+        {
+            values[i] += i % cols * (200.0 / cols);
         }
 
         double[] a = [.. values.Select(x => Storage.Round(type, x))];
