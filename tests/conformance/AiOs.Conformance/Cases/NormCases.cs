@@ -69,6 +69,9 @@ public abstract unsafe class NormCases : CaseList
 
         // A mean much greater than the deviation: a one-pass variance would lose all its digits.
         yield return Make(op, type, 5, 200, new Options(Mean: 100));
+
+        // More than the caches hold.
+        yield return Make(op, type, type == aios_dtype.F32 ? 8300 : 16600, 1024, new Options());
     }
 
     private Case Forward(aios_dtype type, int rows, int cols, Options options)
