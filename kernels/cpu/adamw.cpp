@@ -2,8 +2,9 @@
 //   g = grad * grad_scale[0];  p *= 1 - lr * weight_decay
 //   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 //   p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
-// One pass over 28 bytes per element, with f32 parameters as with bf16 ones and an f32 master: bound by memory. Scalars
-// are computed in double and rounded once.
+// One pass over 28 bytes per element, with f32 parameters as with bf16 ones and an f32 master: bound by memory. A bf16
+// parameter is only written; where the tensors cannot stay in the caches it is stored past them, which saves reading
+// each line before it is overwritten. Scalars are computed in double and rounded once.
 #include "tensors.h"
 
 namespace aios::AIOS_ISA {
@@ -14,8 +15,8 @@ struct Coefficients {
   float beta1, beta2, rest1, rest2, rate, root, epsilon;
 };
 
-/// `copy` receives p rounded, unless it is null.
-template <class P, class T>
+/// `copy` receives p rounded, unless it is null; past the caches if it is aligned to a vector.
+template <bool kStream, class P, class T>
 [[gnu::flatten]] void update(P *p, T *copy, const T *grad, float *m, float *v, int64_t n, float grad_scale, float decay,
                              const Coefficients &c) {
   const VF scale = set1(grad_scale), keep = set1(decay), rate = set1(-c.rate), root = set1(c.root);
@@ -30,9 +31,13 @@ template <class P, class T>
     store(v + i, second, lanes);
     const auto next = fma(rate, first / fma(sqrt(second), root, epsilon), x);
     store(p + i, next, lanes);
-    if (copy)
+    if constexpr (kStream)
+      stream(copy + i, next, lanes);
+    else if (copy)
       store(copy + i, next, lanes);
   });
+  if (kStream)
+    stream_fence();
 }
 
 } // namespace
@@ -55,12 +60,17 @@ aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, con
                           static_cast<float>(epsilon)};
   return enqueue(stream, [=](Team &team) {
     const float scale = grad_scale ? grad_scale[0] : 1.0f;
+    const bool large =
+        tensor_chunks(tensors, count) * kTensorChunk * static_cast<int64_t>(sizeof(float)) >= kStreamBytes;
     parallel_tensors(team, tensors, count, [&](const aios_adamw_tensor &tensor, int64_t begin, int64_t n, int64_t) {
       with_tensor_type(team, "aios_adamw", tensor.dtype, [&](auto type) {
         using T = decltype(type);
         with_master<T>(tensor, begin, [&](auto *p, T *copy) {
-          update(p, copy, static_cast<const T *>(tensor.grad) + begin, tensor.m + begin, tensor.v + begin, n, scale,
-                 static_cast<float>(1.0 - lr * tensor.weight_decay), c);
+          const auto run = large && copy && to_alignment(copy) == 0
+                               ? update<true, std::remove_pointer_t<decltype(p)>, T>
+                               : update<false, std::remove_pointer_t<decltype(p)>, T>;
+          run(p, copy, static_cast<const T *>(tensor.grad) + begin, tensor.m + begin, tensor.v + begin, n, scale,
+              static_cast<float>(1.0 - lr * tensor.weight_decay), c);
         });
       });
     });

@@ -68,6 +68,32 @@ public sealed class BFloat16Tests : IDisposable
     });
 
     [Fact]
+    public void ParametersTooLargeForTheCachesAreTheRoundedMastersToo() => Fixtures.OnDevice(device =>
+    {
+        // From 2^23 elements on the kernel stores the parameter past the caches; the last, partial vector it does not.
+        const int count = (1 << 23) + 37;
+        using Stream stream = device.CreateStream();
+        using Tensor value = FromSingles(stream, Rounded(count, 3, 1f), count).WithGrad();
+        using var optimizer = new AdamW([new Parameter("p", value)], stream);
+        using (var tape = new Tape(stream))
+        {
+            tape.Backward(Ops.Sum(tape, Ops.Square(tape, value)));
+        }
+
+        float[] before = Singles(value, stream);
+        optimizer.Step(0.5);
+        float[] got = Singles(value, stream), masters = Singles(optimizer.Masters[0], stream);
+        int wrong = 0;
+        for (int i = 0; i < count; i++)
+        {
+            wrong += got[i] == (float)(BFloat16)masters[i] && got[i] != before[i] ? 0 : 1;
+        }
+
+        Assert.Equal(0, wrong);
+        return true;
+    });
+
+    [Fact]
     public void GradientsAreThoseOfTheSameWeightsInF32() => Fixtures.OnDevice(device =>
     {
         using Stream stream = device.CreateStream();
