@@ -16,19 +16,73 @@ struct Forward {
 
 /// One block of queries: what it holds while the blocks of keys pass by.
 struct QueryBlock {
-  int64_t first, end; // the first query, and one past the last key that any of them sees
+  int64_t first = 0, end = 0; // the first query, and one past the last key that any of them sees
   int count, lanes;
   float *queries, *sums;
-  alignas(64) float maximum[kQueries], total[kQueries];
+  alignas(64) float reference[kQueries], total[kQueries];
 };
 
-/// Blocks of queries of one head that share the copies of keys and values.
-constexpr int kGroup = 4;
+/// By how much a score may exceed the reference of its query.
+constexpr float kHeadroom = 24.0f;
+
+/// Rows that are fetched into L2 while tiles are computed, so many lines of each for a tile: the next blocks of keys
+/// and values, which several blocks of queries have time for, the next queries, and where the output goes.
+struct Upcoming {
+  Ahead keys, values, queries, out;
+
+  __attribute__((always_inline)) void fetch() {
+    keys.fetch(8);
+    values.fetch(8);
+    queries.fetch(24);
+    out.fetch(24);
+  }
+};
+
+/// Takes scores while they are in registers: stores exp(score - reference), sums it and notes the greatest score.
+struct Exponentials {
+  float *to;
+  const Visible &visible;
+  int key, query;
+  const float *reference;
+  float *sum, *greatest;
+  Upcoming &upcoming;
+
+  template <int, int> __attribute__((always_inline)) void expect(int, int) const { upcoming.fetch(); }
+  template <int Rows, int Vectors>
+  __attribute__((always_inline)) void take(VF (&score)[Rows][Vectors], int row, int col) const {
+    hide(score, visible, key + row, query + col);
+    float *p = to + row * kQueries + col;
+#pragma GCC unroll 16
+    for (int j = 0; j < Vectors; j++) {
+      const int lane = query + col + j * W;
+      const VF base = load(reference + lane, Full{});
+      VF top = load(greatest + lane, Full{}), total = load(sum + lane, Full{});
+#pragma GCC unroll 32
+      for (int i = 0; i < Rows; i++) {
+        top = max(score[i][j], top);
+        const VF e = weight(score[i][j] - base);
+        total = total + e;
+        store(p + i * kQueries + j * W, e, Full{});
+      }
+      store(greatest + lane, top, Full{});
+      store(sum + lane, total, Full{});
+    }
+  }
+};
+
+/// Most blocks of queries of one head that share the copies of keys and values, and most floats of theirs: they stay in
+/// the L2 cache while the keys pass by.
+constexpr int kGroup = 8;
+constexpr int64_t kGroupFloats = int64_t{128} << 10;
 
 template <class T> class QueryGroup {
 public:
   QueryGroup(const Forward &p, void *scratch, int64_t batch, int64_t head, int64_t first, int blocks)
-      : p_(p), d_(p.d), pitch_(round_up_lanes(p.d.head_dim)), batch_(batch), head_(head), blocks_(blocks) {
+      : p_(p), d_(p.d), pitch_(round_up_lanes(p.d.head_dim)), batch_(batch), head_(head), blocks_(blocks),
+        q_(head_rows(static_cast<const T *>(p.q), d_.q_stride, batch, head)),
+        k_(head_rows(static_cast<const T *>(p.k), d_.k_stride, batch, head / (d_.heads / d_.kv_heads))),
+        v_(head_rows(static_cast<const T *>(p.v), d_.v_stride, batch, head / (d_.heads / d_.kv_heads))),
+        out_(head_rows(static_cast<T *>(p.out), d_.out_stride, batch, head)) {
     Arena arena(scratch);
     keys_ = arena.take(int64_t{kKeys} * pitch_);
     values_ = arena.take(int64_t{kKeys} * pitch_);
@@ -41,93 +95,120 @@ public:
       b.end = d_.causal ? b.first + b.count + d_.kv_len - d_.q_len : d_.kv_len;
       b.queries = arena.take(d_.head_dim * kQueries);
       b.sums = arena.take(int64_t{kQueries} * pitch_);
-    }
-    static_assert(((2 * kGroup + 2) * kQueries * kMaxHeadDim + kKeys * kQueries) * sizeof(float) <= kScratchBytes);
-  }
-
-  void run() {
-    const int64_t kv_head = head_ / (d_.heads / d_.kv_heads);
-    const Rows<const T> q = head_rows(static_cast<const T *>(p_.q), d_.q_stride, batch_, head_);
-    const Rows<const T> k = head_rows(static_cast<const T *>(p_.k), d_.k_stride, batch_, kv_head);
-    const Rows<const T> v = head_rows(static_cast<const T *>(p_.v), d_.v_stride, batch_, kv_head);
-    for (int i = 0; i < blocks_; i++) {
-      QueryBlock &b = block_[i];
-      stage_columns(b.queries, q[b.first], q.stride, b.count, b.lanes, d_.head_dim, d_.scale);
-      memset(b.sums, 0, static_cast<size_t>(b.count) * static_cast<size_t>(pitch_) * sizeof(float));
       for (int lane = 0; lane < b.lanes; lane++) {
-        b.maximum[lane] = -INFINITY;
+        b.reference[lane] = -INFINITY;
         b.total[lane] = 0.0f;
       }
     }
+    static_assert((kGroupFloats + (2 * kMaxHeadDim + kKeys) * kQueries) * sizeof(float) < kScratchBytes);
+  }
+
+  void run() {
     const int64_t end = block_[blocks_ - 1].end; // the last queries see the most keys
     for (int64_t key = 0; key < end; key += kKeys) {
       const int staged = static_cast<int>(min64(kKeys, end - key));
-      stage_rows(keys_, pitch_, k[key], k.stride, staged, d_.head_dim);
-      stage_rows(values_, pitch_, v[key], v.stride, staged, d_.head_dim);
-      for (int i = 0; i < blocks_; i++) {
-        QueryBlock &b = block_[i];
-        if (key >= b.end)
-          continue;
-        const int keys = static_cast<int>(min64(kKeys, b.end - key));
-        const Visible visible(b.first + d_.kv_len - d_.q_len, key, keys, d_.causal != 0);
-        score_block(scores_, visible, keys_, pitch_, b.queries, b.lanes, d_.head_dim);
-        take_exponentials(b, visible, key == 0);
-        add_over_keys(b.sums, visible, scores_, values_, pitch_, b.count);
-      }
+      stage_rows(keys_, pitch_, k_[key], k_.stride, staged, d_.head_dim);
+      stage_rows(values_, pitch_, v_[key], v_.stride, staged, d_.head_dim);
+      upcoming_.keys = ahead(k_, key + kKeys, end);
+      upcoming_.values = ahead(v_, key + kKeys, end);
+      for (int i = 0; i < blocks_; i++)
+        if (key < block_[i].end)
+          attend(block_[i], key);
     }
     for (int i = 0; i < blocks_; i++)
-      finish(block_[i]);
+      if (block_[i].end == 0)
+        finish(block_[i]);
   }
 
 private:
-  /// Turns scores into exp(score - maximum), after what was summed has been moved to the new maximum.
-  [[gnu::flatten]] void take_exponentials(QueryBlock &b, const Visible &visible, bool first) {
-    float decay[kQueries];
-    for (int lane = 0; lane < b.lanes; lane += W) {
-      float *column = scores_ + lane;
-      const int keys = visible.keys_of(lane);
-      hide(scores_, visible, lane);
-      const VF before = load(b.maximum + lane, Full{});
-      Pack top = spread<Pack>(before), sum = spread<Pack>(zero());
-      VF greatest = before, total = zero();
-      for_rows(keys, [&](int key, auto rows) {
-        accumulate_by([](const auto &x, const auto &y) { return max(x, y); }, load_rows(column + key * kQueries, rows),
-                      top, greatest);
-      });
-      greatest = max(fold(top, [](VF x, VF y) { return max(x, y); }), greatest);
-      for_rows(keys, [&](int key, auto rows) {
-        const auto e = exp(load_rows(column + key * kQueries, rows) - greatest);
-        store_rows(column + key * kQueries, e, rows);
-        accumulate_by([](const auto &x, const auto &y) { return y + x; }, e, sum, total);
-      });
-      total = total + fold(sum, [](VF x, VF y) { return x + y; });
-      const VF factor = exp(before - greatest);
-      store(decay + lane, factor, Full{});
-      store(b.maximum + lane, greatest, Full{});
-      store(b.total + lane, fma(load(b.total + lane, Full{}), factor, total), Full{});
+  /// Up to a block of rows from `first`, before `end`.
+  template <class Row> Ahead ahead(const Rows<Row> &rows, int64_t first, int64_t end) const {
+    constexpr int64_t kBytes = sizeof(T);
+    return Ahead(rows[first], min64(kKeys, end - first), d_.head_dim * kBytes, rows.stride * kBytes);
+  }
+
+  /// Takes a block of keys into account.
+  void attend(QueryBlock &b, int64_t key) {
+    const bool last = key + kKeys >= b.end;
+    if (key == 0) {
+      start(b);
+      upcoming_.queries = ahead(q_, b.first + kQueries, min64(d_.q_len, block_[blocks_ - 1].first + kQueries));
     }
-    if (first)
-      return;
+    if (last)
+      upcoming_.out = ahead(out_, b.first, b.first + b.count);
+    const int keys = static_cast<int>(min64(kKeys, b.end - key));
+    const Visible visible(b.first + d_.kv_len - d_.q_len, key, keys, d_.causal != 0);
+    take_exponentials(b, visible);
+    add_over_keys(b.sums, visible, scores_, values_, pitch_, b.count);
+    if (last)
+      finish(b);
+  }
+
+  /// Every query sees the first key: its score is the first reference.
+  void start(QueryBlock &b) {
+    stage_columns(b.queries, q_[b.first], q_.stride, b.count, b.lanes, d_.head_dim, d_.scale);
+    memset(b.sums, 0, static_cast<size_t>(b.count) * static_cast<size_t>(pitch_) * sizeof(float));
+    for (int lane = 0; lane < b.lanes; lane += W) {
+      VF score = zero();
+      for (int64_t d = 0; d < d_.head_dim; d++)
+        score = fma(set1(keys_[d]), load(b.queries + d * kQueries + lane, Full{}), score);
+      store(b.reference + lane, max(score, set1(-FLT_MAX)), Full{});
+    }
+  }
+
+  /// Turns a block of scores into exp(score - reference). The reference of a query is a score that was seen, not always
+  /// the greatest: it is raised, and the block computed again, only when sums might overflow.
+  void take_exponentials(QueryBlock &b, const Visible &visible) {
+    alignas(64) float sum[kQueries], greatest[kQueries];
+    const auto compute = [&] {
+      for (int lane = 0; lane < b.lanes; lane += W) {
+        store(sum + lane, zero(), Full{});
+        store(greatest + lane, load(b.reference + lane, Full{}), Full{});
+      }
+      score_block(visible, keys_, pitch_, b.queries, b.lanes, d_.head_dim, [&](int key, int query) {
+        return Exponentials{
+            scores_ + key * kQueries + query, visible, key, query, b.reference, sum, greatest, upcoming_};
+      });
+    };
+    compute();
+    bool high = false;
+    for (int lane = 0; lane < b.lanes; lane += W)
+      high |= any_not_le(load(greatest + lane, Full{}), load(b.reference + lane, Full{}) + set1(kHeadroom));
+    if (high) {
+      raise(b, greatest);
+      compute();
+    }
+    for (int lane = 0; lane < b.lanes; lane += W)
+      store(b.total + lane, load(b.total + lane, Full{}) + load(sum + lane, Full{}), Full{});
+  }
+
+  /// Makes `reference` that of the queries and moves there what has been summed.
+  void raise(QueryBlock &b, const float *reference) {
+    alignas(64) float factor[kQueries];
+    for (int lane = 0; lane < b.lanes; lane += W) {
+      const VF now = load(reference + lane, Full{}), decay = weight(load(b.reference + lane, Full{}) - now);
+      store(factor + lane, decay, Full{});
+      store(b.total + lane, load(b.total + lane, Full{}) * decay, Full{});
+      store(b.reference + lane, now, Full{});
+    }
     for (int i = 0; i < b.count; i++)
-      if (decay[i] != 1.0f)
-        for (int c = 0; c < pitch_; c += W)
-          store(b.sums + i * pitch_ + c, load(b.sums + i * pitch_ + c, Full{}) * set1(decay[i]), Full{});
+      for (int c = 0; c < pitch_; c += W)
+        store(b.sums + i * pitch_ + c, load(b.sums + i * pitch_ + c, Full{}) * set1(factor[i]), Full{});
   }
 
   void finish(const QueryBlock &b) {
-    const Rows<T> out = head_rows(static_cast<T *>(p_.out), d_.out_stride, batch_, head_);
     for (int i = 0; i < b.count; i++) {
       // No keys at all: nothing is attended to.
       const VF factor = set1(b.total[i] == 0.0f ? 0.0f : 1.0f / b.total[i]);
       for_vectors(d_.head_dim, [&](int64_t c, auto lanes) {
-        store(out[b.first + i] + c, load(b.sums + i * pitch_ + c, lanes) * factor, lanes);
+        store(out_[b.first + i] + c, load(b.sums + i * pitch_ + c, lanes) * factor, lanes);
       });
     }
     if (p_.lse == nullptr)
       return;
     float *lse = p_.lse + (batch_ * d_.heads + head_) * d_.q_len + b.first;
     for_vectors(b.count, [&](int64_t i, auto lanes) {
-      store(lse + i, load(b.maximum + i, lanes) + log(load(b.total + i, lanes)), lanes);
+      store(lse + i, load(b.reference + i, lanes) + log(load(b.total + i, lanes)), lanes);
     });
   }
 
@@ -136,18 +217,23 @@ private:
   const int pitch_;
   const int64_t batch_, head_;
   const int blocks_;
+  const Rows<const T> q_, k_, v_;
+  const Rows<T> out_;
   float *keys_, *values_, *scores_;
+  Upcoming upcoming_;
   QueryBlock block_[kGroup];
 };
 
 template <class T> void run(const Forward &p, Team &team) {
   const int64_t blocks = ceil_div(p.d.q_len, kQueries), sequences = p.d.batch * p.d.heads;
+  const int64_t fit = kGroupFloats / (kQueries * (p.d.head_dim + round_up_lanes(p.d.head_dim)));
   // Copies are shared as long as every worker has several tasks; this changes no result.
-  const int64_t group = max64(1, min64(kGroup, sequences * blocks / (4 * team.threads())));
+  const int64_t group = max64(1, min64(min64(kGroup, fit), sequences * blocks / (4 * team.threads())));
   const int64_t groups = ceil_div(blocks, group);
   team.parallel_for(sequences * groups, [&](int64_t task, int worker) {
-    // The last blocks of queries see the most keys: they go first, so that no long task is left over for the end.
-    const int64_t block = (groups - 1 - task / sequences) * group, head = task % sequences;
+    // Head by head, so that keys and values stay in the L2 cache. The last blocks of queries see the most keys: they go
+    // first, so that no long task is left over for the end.
+    const int64_t head = task / groups, block = (groups - 1 - task % groups) * group;
     QueryGroup<T>(p, team.scratch(worker), head / p.d.heads, head % p.d.heads, block * kQueries,
                   static_cast<int>(min64(group, blocks - block)))
         .run();

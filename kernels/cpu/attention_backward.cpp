@@ -32,6 +32,49 @@ int64_t workspace_floats(const aios_attention_desc &d) {
   return key_floats(d) <= kSpareFloats ? 0 : d.batch * d.kv_heads * key_floats(d);
 }
 
+/// Takes scores: stores the probabilities exp(score - lse).
+struct Probabilities {
+  float *to;
+  const Visible &visible;
+  int key, query;
+  const float *lse;
+
+  template <int, int> __attribute__((always_inline)) void expect(int, int) const {}
+  template <int Rows, int Vectors>
+  __attribute__((always_inline)) void take(VF (&score)[Rows][Vectors], int row, int col) const {
+    hide(score, visible, key + row, query + col);
+    float *p = to + row * kQueries + col;
+#pragma GCC unroll 16
+    for (int j = 0; j < Vectors; j++) {
+      const VF base = load(lse + query + col + j * W, Full{});
+#pragma GCC unroll 32
+      for (int i = 0; i < Rows; i++)
+        store(p + i * kQueries + j * W, weight(score[i][j] - base), Full{});
+    }
+  }
+};
+
+/// Takes the gradients of probabilities: stores those of the scores, P * (dP - delta) * scale.
+struct ScoreGradients {
+  float *to;
+  const float *probabilities, *delta;
+  float scale;
+
+  template <int, int> __attribute__((always_inline)) void expect(int, int) const {}
+  template <int Rows, int Vectors>
+  __attribute__((always_inline)) void take(const VF (&dp)[Rows][Vectors], int row, int col) const {
+#pragma GCC unroll 16
+    for (int j = 0; j < Vectors; j++) {
+      const VF mean = load(delta + col + j * W, Full{});
+#pragma GCC unroll 32
+      for (int i = 0; i < Rows; i++) {
+        const int at = (row + i) * kQueries + col + j * W;
+        store(to + at, (dp[i][j] - mean) * (load(probabilities + at, Full{}) * set1(scale)), Full{});
+      }
+    }
+  }
+};
+
 template <class T> class KeyValueHead {
 public:
   KeyValueHead(const Backward &p, void *scratch, int64_t batch, int64_t kv_head)
@@ -78,9 +121,13 @@ private:
     for (int64_t key = 0; key < end; key += kKeys) {
       const int keys = static_cast<int>(end - key < kKeys ? end - key : kKeys);
       const Visible visible(first + offset, key, keys, d_.causal != 0);
-      score_block(p_block_, visible, keys_ + key * pitch_, pitch_, q_columns_, lanes, dim_);
-      score_block(ds_block_, visible, values_ + key * pitch_, pitch_, dout_columns_, lanes, dim_);
-      differentiate(visible, lanes);
+      score_block(visible, keys_ + key * pitch_, pitch_, q_columns_, lanes, dim_, [&](int row, int query) {
+        return Probabilities{p_block_ + row * kQueries + query, visible, row, query, lse_};
+      });
+      score_block(visible, values_ + key * pitch_, pitch_, dout_columns_, lanes, dim_, [&](int row, int query) {
+        const int at = row * kQueries + query;
+        return ScoreGradients{ds_block_ + at, p_block_ + at, delta_ + query, d_.scale};
+      });
       add_over_queries(dv_sums_ + key * pitch_, visible, p_block_, dout_rows_, pitch_, count);
       add_over_queries(dk_sums_ + key * pitch_, visible, ds_block_, q_rows_, pitch_, count);
       add_over_keys(dq_sums_, visible, ds_block_, keys_ + key * pitch_, pitch_, count);
@@ -111,21 +158,6 @@ private:
         sum = fma(load(dout_rows_ + i * pitch_ + c, n), load(out[first + i] + c, n), sum);
       });
       delta_[i] = reduce_add(sum);
-    }
-  }
-
-  /// From scores and dP to P and scale dS, in place.
-  [[gnu::flatten]] void differentiate(const Visible &visible, int lanes) {
-    const VF scale = set1(d_.scale);
-    for (int lane = 0; lane < lanes; lane += W) {
-      const VF lse = load(lse_ + lane, Full{}), delta = load(delta_ + lane, Full{});
-      hide(p_block_, visible, lane);
-      for_rows(visible.keys_of(lane), [=, this](int key, auto rows) {
-        float *p = p_block_ + key * kQueries + lane, *ds = ds_block_ + key * kQueries + lane;
-        const auto probability = exp(load_rows(p, rows) - lse);
-        store_rows(p, probability, rows);
-        store_rows(ds, probability * (load_rows(ds, rows) - delta) * scale, rows);
-      });
     }
   }
 

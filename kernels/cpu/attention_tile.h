@@ -6,7 +6,6 @@
 #pragma once
 
 #include "aios_kernels.h"
-#include "dot/gemm_pack.h"
 #include "dot/gemm_tile.h"
 #include "loops.h"
 
@@ -17,63 +16,94 @@ constexpr int kQueries = 64;
 constexpr int kKeys = 64;
 constexpr int kMaxHeadDim = 256;
 
+/// exp(x) where |x| is small or the result is next to nothing: the rounding of the product is a relative error of |x|
+/// ulp.
+AIOS_INLINE VF weight(VF x) {
+  return exp2(x * set1(1.44269504f));
+}
+
 constexpr int round_up_lanes(int64_t n) {
   return static_cast<int>((n + W - 1) / W * W);
 }
 
-/// Rows and columns of a product of blocks: `cols` is a multiple of W; all rows of C and B are aligned alike.
+/// A product of blocks: element i, k of the left operand is a[i * row_step + k * k_step]; `cols`, which count the
+/// columns of b, are a multiple of W. Of the sum over k < depth, row i takes part in a range that moves with it:
+/// i - before <= k < i + reach; what lies outside of it counts as 0 and may or may not be added.
 struct BlockProduct {
-  float *c;
-  int64_t c_pitch;
   const float *a;
   int64_t row_step, k_step;
   const float *b;
   int64_t b_pitch;
   int rows, cols, depth;
+  int before = 1 << 20, reach = 1 << 20;
 };
 
-template <int Rows, int Vectors, bool Accumulate> AIOS_INLINE void block_tile(const BlockProduct &p, int row, int col) {
-  float *c = p.c + row * p.c_pitch + col;
+/// One tile of a product. out.expect(row, col) is called before it is computed, out.take(sums, row, col) after.
+template <int Rows, int Vectors, class Out>
+AIOS_INLINE void block_tile(const BlockProduct &p, int row, int col, const Out &out) {
+  const int begin = row > p.before ? row - p.before : 0, end = row + Rows - 1 + p.reach;
   VF acc[Rows][Vectors];
 #pragma GCC unroll 32
   for (int i = 0; i < Rows; i++)
 #pragma GCC unroll 16
     for (int j = 0; j < Vectors; j++)
-      acc[i][j] = Accumulate ? load(c + i * p.c_pitch + j * W, Full{}) : zero();
-  multiply(acc, p.a + row * p.row_step, p.row_step, p.k_step, p.b + col, p.b_pitch, p.depth);
-#pragma GCC unroll 32
-  for (int i = 0; i < Rows; i++)
-#pragma GCC unroll 16
-    for (int j = 0; j < Vectors; j++)
-      store(c + i * p.c_pitch + j * W, acc[i][j], Full{});
+      acc[i][j] = zero();
+  out.template expect<Rows, Vectors>(row, col);
+  multiply(acc, p.a + row * p.row_step + begin * p.k_step, p.row_step, p.k_step, p.b + begin * p.b_pitch + col,
+           p.b_pitch, (end < p.depth ? end : p.depth) - begin);
+  out.take(acc, row, col);
 }
 
-template <int Rows, int Vectors, bool Accumulate> static void block_columns(const BlockProduct &p, int col) {
+template <int Rows, int Vectors, class Out> static void block_columns(const BlockProduct &p, int col, const Out &out) {
   int row = 0;
   for (; row + Rows <= p.rows; row += Rows)
-    block_tile<Rows, Vectors, Accumulate>(p, row, col);
+    block_tile<Rows, Vectors>(p, row, col, out);
   for (; row + 4 <= p.rows; row += 4)
-    block_tile<4, Vectors, Accumulate>(p, row, col);
+    block_tile<4, Vectors>(p, row, col, out);
   for (; row < p.rows; row++)
-    block_tile<1, Vectors, Accumulate>(p, row, col);
+    block_tile<1, Vectors>(p, row, col, out);
 }
 
-/// c[i][j] (+)= sum over k of a[i * row_step + k * k_step] * b[k * b_pitch + j], in the order of k.
-template <bool Accumulate> static void multiply_blocks(const BlockProduct &p) {
+/// Computes a product tile by tile; every sum is in the order of k.
+template <class Out> static void multiply_blocks(const BlockProduct &p, const Out &out) {
   constexpr int kVectors = kRegisters == 32 ? 4 : 2;
   constexpr int kAccumulators = kRegisters == 32 ? 24 : W == 8 ? 12 : 8;
   int col = 0;
   for (; col + kVectors * W <= p.cols; col += kVectors * W)
-    block_columns<kAccumulators / kVectors, kVectors, Accumulate>(p, col);
+    block_columns<kAccumulators / kVectors, kVectors>(p, col, out);
   if constexpr (kVectors == 4) {
     if (col + 3 * W == p.cols)
-      return block_columns<kAccumulators / 3, 3, Accumulate>(p, col);
+      return block_columns<kAccumulators / 3, 3>(p, col, out);
     if (col + 2 * W == p.cols)
-      return block_columns<kAccumulators / 2, 2, Accumulate>(p, col);
+      return block_columns<kAccumulators / 2, 2>(p, col, out);
   }
   if (col < p.cols)
-    block_columns<W == 16 ? 16 : 8, 1, Accumulate>(p, col);
+    block_columns<W == 16 ? 16 : 8, 1>(p, col, out);
 }
+
+/// Adds a product to rows in memory.
+struct AddTo {
+  float *c;
+  int64_t pitch;
+
+  template <int Rows, int Vectors> __attribute__((always_inline)) void expect(int row, int col) const {
+#pragma GCC unroll 32
+    for (int i = 0; i < Rows; i++)
+#pragma GCC unroll 16
+      for (int j = 0; j < Vectors * W; j += 16)
+        __builtin_prefetch(c + (row + i) * pitch + col + j, 1);
+  }
+  template <int Rows, int Vectors>
+  __attribute__((always_inline)) void take(const VF (&sum)[Rows][Vectors], int row, int col) const {
+#pragma GCC unroll 32
+    for (int i = 0; i < Rows; i++)
+#pragma GCC unroll 16
+      for (int j = 0; j < Vectors; j++) {
+        float *p = c + (row + i) * pitch + col + j * W;
+        store(p, load(p, Full{}) + sum[i][j], Full{});
+      }
+  }
+};
 
 /// Which scores of a block the causal mask leaves: query i sees key j while j <= i + limit. Whole strips of kStrip keys
 /// or queries that are hidden are not computed; what else is hidden has probability 0.
@@ -104,35 +134,50 @@ struct Visible {
 };
 static_assert(kQueries == kKeys && Visible::kStrip % W == 0);
 
-/// scores[key][query] = sum over d of keys[key][d] * queries[d][query] for what is visible.
-[[maybe_unused]] static void score_block(float *scores, const Visible &visible, const float *keys, int pitch,
-                                         const float *queries, int lanes, int64_t dim) {
+/// The sums over d of keys[key][d] * queries[d][query] for what is visible, for every strip of keys from its first
+/// query on: make(key, query) gives what takes them, with rows and columns counted from there.
+template <class Make>
+static void score_block(const Visible &visible, const float *keys, int pitch, const float *queries, int lanes,
+                        int64_t dim, const Make &make) {
   for (int key = 0; key < visible.keys; key += visible.strip()) {
     const int first = visible.first_query(key);
     if (first < lanes)
-      multiply_blocks<false>({scores + key * kQueries + first, kQueries, keys + key * pitch, pitch, 1, queries + first,
-                              kQueries, static_cast<int>(min64(visible.strip(), visible.keys - key)), lanes - first,
-                              static_cast<int>(dim)});
+      multiply_blocks({keys + key * pitch, pitch, 1, queries + first, kQueries,
+                       static_cast<int>(min64(visible.strip(), visible.keys - key)), lanes - first,
+                       static_cast<int>(dim)},
+                      make(key, first));
   }
 }
 
 /// sums[query][d] += sum over keys of scores[key][query] * rows[key][d].
 [[maybe_unused]] static void add_over_keys(float *sums, const Visible &visible, const float *scores, const float *rows,
                                            int pitch, int queries) {
-  for (int query = 0; query < queries; query += visible.strip())
-    multiply_blocks<true>({sums + query * pitch, pitch, scores + query, 1, kQueries, rows, pitch,
-                           static_cast<int>(min64(visible.strip(), queries - query)), pitch, visible.keys_of(query)});
+  for (int query = 0; query < queries; query += visible.strip()) {
+    BlockProduct p{scores + query, 1,
+                   kQueries,       rows,
+                   pitch,          static_cast<int>(min64(visible.strip(), queries - query)),
+                   pitch,          visible.keys_of(query)};
+    if (visible.masked)
+      p.reach = query + visible.limit + 1;
+    multiply_blocks(p, AddTo{sums + query * pitch, pitch});
+  }
 }
 
 /// sums[key][d] += sum over queries of scores[key][query] * rows[query][d].
 [[maybe_unused]] static void add_over_queries(float *sums, const Visible &visible, const float *scores,
                                               const float *rows, int pitch, int queries) {
   for (int key = 0; key < visible.keys; key += visible.strip()) {
-    const int first = visible.first_query(key);
-    if (first < queries)
-      multiply_blocks<true>({sums + key * pitch, pitch, scores + key * kQueries + first, kQueries, 1,
-                             rows + first * pitch, pitch, static_cast<int>(min64(visible.strip(), visible.keys - key)),
-                             pitch, queries - first});
+    BlockProduct p{scores + key * kQueries,
+                   kQueries,
+                   1,
+                   rows,
+                   pitch,
+                   static_cast<int>(min64(visible.strip(), visible.keys - key)),
+                   pitch,
+                   queries};
+    if (visible.masked)
+      p.before = visible.limit - key;
+    multiply_blocks(p, AddTo{sums + key * pitch, pitch});
   }
 }
 
@@ -144,43 +189,17 @@ AIOS_INLINE VF lane_numbers() {
   return load(lane, Full{});
 }
 
-/// Gives the hidden scores of the W queries from `lane` the value -infinity.
-[[maybe_unused]] static void hide(float *scores, const Visible &visible, int lane) {
+/// Gives the hidden scores of a tile at `key`, `query` the value -infinity.
+template <int Rows, int Vectors>
+AIOS_INLINE void hide(VF (&scores)[Rows][Vectors], const Visible &visible, int key, int query) {
   if (!visible.masked)
     return;
-  const VF last = lane_numbers() + set1(static_cast<float>(lane + visible.limit));
-  const int end = visible.keys_of(lane);
-  for (int key = lane + visible.limit < 0 ? 0 : lane + visible.limit + 1; key < end; key++) {
-    float *p = scores + key * kQueries + lane;
-    store(p, select(lt(last, set1(static_cast<float>(key))), set1(-INFINITY), load(p, Full{})), Full{});
-  }
-}
-
-/// Calls f(row, lanes) for n rows of scores: for a pack of rows with Whole, then for single rows with Full.
-template <class F> AIOS_INLINE void for_rows(int n, const F &f) {
-  int row = 0;
-  for (; row + kPack <= n; row += kPack)
-    f(row, Whole{});
-  for (; row < n; row++)
-    f(row, Full{});
-}
-AIOS_INLINE VF load_rows(const float *p, Full) {
-  return load(p, Full{});
-}
-AIOS_INLINE Pack load_rows(const float *p, Whole) {
-  Pack x;
-#pragma GCC unroll 4
-  for (int i = 0; i < kPack; i++)
-    x.v[i] = load(p + i * kQueries, Full{});
-  return x;
-}
-AIOS_INLINE void store_rows(float *p, VF x, Full) {
-  store(p, x, Full{});
-}
-AIOS_INLINE void store_rows(float *p, const Pack &x, Whole) {
-#pragma GCC unroll 4
-  for (int i = 0; i < kPack; i++)
-    store(p + i * kQueries, x.v[i], Full{});
+  const VF last = lane_numbers() + set1(static_cast<float>(query + visible.limit));
+#pragma GCC unroll 32
+  for (int i = 0; i < Rows; i++)
+#pragma GCC unroll 16
+    for (int j = 0; j < Vectors; j++)
+      scores[i][j] = select(lt(last, set1(static_cast<float>(key + i - j * W))), set1(-INFINITY), scores[i][j]);
 }
 
 /// Copies `rows` rows of `dim` elements to rows of `pitch` floats, zero beyond `dim`.
@@ -194,23 +213,22 @@ static void stage_rows(float *to, int pitch, const T *from, int64_t stride, int6
 
 /// Copies `rows` rows of `dim` elements, times `factor`, to the columns of to[dim][kQueries], zero up to `lanes`.
 template <class T>
-static void stage_columns(float *to, const T *from, int64_t stride, int rows, int lanes, int64_t dim, float factor) {
-  int row = 0;
-  for (; row + 4 <= rows; row += 4) {
-    int64_t d = 0;
-    for (; d + W <= dim; d += W)
-      pack_block(to + d * kQueries + row, kQueries, from + row * stride + d, stride);
-    for (; d < dim; d++)
-      for (int i = 0; i < 4; i++)
-        to[d * kQueries + row + i] = to_float(from[(row + i) * stride + d]);
-  }
-  for (; row < lanes; row++)
-    for (int64_t d = 0; d < dim; d++)
-      to[d * kQueries + row] = row < rows ? to_float(from[row * stride + d]) : 0.0f;
-  if (factor != 1.0f)
-    for (int64_t d = 0; d < dim; d++)
-      for (int i = 0; i < lanes; i += W)
-        store(to + d * kQueries + i, load(to + d * kQueries + i, Full{}) * set1(factor), Full{});
+[[gnu::flatten]] static void stage_columns(float *to, const T *from, int64_t stride, int rows, int lanes, int64_t dim,
+                                           float factor) {
+  for (int row = 0; row < lanes; row += W)
+    for_vectors(dim, [&](int64_t d, auto n) {
+      VU block[W];
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++)
+        block[i] = row + i < rows ? (VU)(load(from + (row + i) * stride + d, n) * set1(factor)) : VU{};
+      transpose(block);
+      const int64_t left = min64(W, dim - d);
+      float *column = to + d * kQueries + row;
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++)
+        if (i < left)
+          store(column + i * kQueries, (VF)block[i], Full{});
+    });
 }
 
 /// Blocks of floats, one after the other, in a worker's scratch memory; each starts at a cache line.

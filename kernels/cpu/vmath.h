@@ -96,17 +96,22 @@ template <class V> AIOS_INLINE V sigmoid(const V &x) {
   return select(lt(x, zero()), z, spread<V>(set1(1.0f))) / (z + set1(1.0f));
 }
 
+/// 2^x.
+template <class V> AIOS_INLINE V exp2(const V &x) {
+  // 2^f - 1 on |f| <= 1/2, over f.
+  constexpr float kP[] = {6.931471825e-01f, 2.402264774e-01f, 5.550332367e-02f,
+                          9.618436918e-03f, 1.339887385e-03f, 1.535336196e-04f};
+  const V t = min(set1(129.0f), max(set1(-150.0f), x));
+  const V n = (t + set1(12582912.0f)) - set1(12582912.0f);
+  const V f = t - n;
+  return scale2(fma(f, polynomial(f, kP), set1(1.0f)), n);
+}
+
 /// 0.5 x (1 + tanh(u)) = x / (1 + 2^t) with u = sqrt(2 / pi) (x + 0.044715 x^3) and t = -2 u / ln 2. The rounding of t
 /// is a relative error of 2^t in any case, so that t needs no second part.
 template <class V> AIOS_INLINE V gelu_tanh(const V &x) {
   constexpr float kLinear = -2.302208198f, kCubic = -0.1029432396f;
-  // 2^f - 1 on |f| <= 1/2, over f.
-  constexpr float kP[] = {6.931471825e-01f, 2.402264774e-01f, 5.550332367e-02f,
-                          9.618436918e-03f, 1.339887385e-03f, 1.535336196e-04f};
-  const V t = min(set1(129.0f), max(set1(-150.0f), x * fma(x * x, set1(kCubic), set1(kLinear))));
-  const V n = (t + set1(12582912.0f)) - set1(12582912.0f);
-  const V f = t - n;
-  return x / (scale2(fma(f, polynomial(f, kP), set1(1.0f)), n) + set1(1.0f));
+  return x / (exp2(x * fma(x * x, set1(kCubic), set1(kLinear))) + set1(1.0f));
 }
 
 /// The logistic function and its derivative.

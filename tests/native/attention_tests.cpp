@@ -232,6 +232,7 @@ TEST(Attention, EqualScoresAverageTheValuesExactly) {
 TEST(Attention, LargeScoresNeitherOverflowNorVanish) {
   Stream stream;
   check<float>(stream, {1, 1, 1, 70, 130, 8, false, false, 40.0f});
+  check<float>(stream, {1, 1, 1, 200, 200, 8, true, false, 20.0f});
 }
 
 TEST(Attention, TheNumberOfWorkersChangesNoBit) {
