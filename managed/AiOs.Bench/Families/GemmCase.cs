@@ -112,7 +112,7 @@ internal sealed unsafe class GemmCase : BenchmarkCase
         {
             foreach (BlasLibrary blas in Context.Peers.Blas)
             {
-                peers.Add(new SimplePeer(blas.Name, index => blas.Multiply(_c!.Pointer, _a!.Pointer, _b!.At(index), m, n, k, transA, transB)));
+                peers.Add(new SimplePeer(blas.Name, index => blas.Multiply(_c!.Pointer, _a!.Pointer, _b!.At(index), m, n, k, transA, transB), Context.Peers.Threads));
             }
         }
 
@@ -121,7 +121,7 @@ internal sealed unsafe class GemmCase : BenchmarkCase
             aios_dtype left = _desc.dtype == aios_dtype.I8 ? aios_dtype.U8 : _desc.dtype;
             (int A, int B, int C) types = (OneDnn.TypeOf(left), OneDnn.TypeOf(_desc.dtype), OneDnn.TypeOf(_desc.out_dtype));
             nint[] weights = [.. Enumerable.Range(0, _copies).Select(_b!.At)];
-            peers.Add(oneDnn.MakeProduct((m, n, k, transA, transB), types, _packed, _a!.Pointer, weights, _c!.Pointer));
+            peers.Add(oneDnn.MakeProduct((m, n, k, transA, transB), types, _packed, _a!.Pointer, weights, _c!.Pointer, Context.Peers.Threads));
         }
 
         // A peer that was set up wrongly would be no comparison.
@@ -129,7 +129,7 @@ internal sealed unsafe class GemmCase : BenchmarkCase
         {
             _c!.Clear();
             Stream.Synchronize();
-            peer.Launch(0);
+            _ = peer.Time(0, 1);
             Verdict verdict = new();
             Compare(verdict, peer.Name);
             if (verdict.Problem is { } problem)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using AiOs.Bench.Peers;
 using AiOs.Bench.Results;
 
@@ -75,7 +74,7 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
     private BenchResult Measure(BenchmarkCase work, in Work counted, Level level, IReadOnlyList<PeerRun> peers, BenchResult result)
     {
         Timed ours = new(work.Time);
-        Timed[] others = [.. peers.Select(peer => new Timed((first, launches) => Time(peer, first, launches)))];
+        Timed[] others = [.. peers.Select(peer => new Timed(peer.Time))];
         double sample = ours.Calibrate(context.Settings.SampleSeconds);
         foreach (Timed other in others)
         {
@@ -129,17 +128,6 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
             Rounds = rounds,
             AllocatedBytes = (double)allocated / ((double)rounds * 2 * ours.Launches),
         };
-    }
-
-    private static double Time(PeerRun peer, int first, int launches)
-    {
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < launches; i++)
-        {
-            peer.Launch(first + i);
-        }
-
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     /// <summary>One side of the comparison: as many launches as make a sample, and the times of the samples.</summary>

@@ -57,10 +57,12 @@ internal sealed unsafe class OneDnn
     /// <param name="a">Address of the first operand for a launch.</param>
     /// <param name="b">Addresses of all copies of the second operand.</param>
     /// <param name="c">Address of the result.</param>
+    /// <param name="threads">The processors of the calling thread; null when the library's threads are not bound.</param>
     public PeerRun MakeProduct(
-        (int M, int N, int K, bool TransA, bool TransB) shape, (int A, int B, int C) types, bool packed, nint a, IReadOnlyList<nint> b, nint c)
+        (int M, int N, int K, bool TransA, bool TransB) shape, (int A, int B, int C) types, bool packed, nint a, IReadOnlyList<nint> b, nint c,
+        ThreadMask? threads)
     {
-        Product product = new(this, packed ? "onednn_packed" : "onednn");
+        Product product = new(this, packed ? "onednn_packed" : "onednn", threads);
         try
         {
             product.Make(shape, types, packed, a, b, c);
@@ -91,8 +93,8 @@ internal sealed unsafe class OneDnn
         private dnnl_memory_t _source;
         private dnnl_memory_t _result;
 
-        public Product(OneDnn library, string name)
-            : base(name) => _library = library;
+        public Product(OneDnn library, string name, ThreadMask? threads)
+            : base(name, threads) => _library = library;
 
         public void Make(
             (int M, int N, int K, bool TransA, bool TransB) shape, (int A, int B, int C) types, bool packed, nint a, IReadOnlyList<nint> b, nint c)

@@ -30,12 +30,16 @@ internal sealed unsafe class PeerLibraries
     /// <summary>Whether what .NET itself brings is measured.</summary>
     public bool Managed { get; private init; }
 
+    /// <summary>The processors of the calling thread when the libraries' threads have one each; null when they are free.</summary>
+    public ThreadMask? Threads { get; private init; }
+
     /// <summary>What was opened: names, versions, settings.</summary>
     public IReadOnlyList<string> Descriptions { get; private init; } = [];
 
     /// <summary>
     /// Opens what is installed. Settings are made before, because the libraries read them when they are loaded: as many threads
-    /// as ours; threads that go to sleep soon when they have nothing to do, so that they do not take the cores from the pool under test; and on
+    /// as ours; threads that go to sleep soon when they have nothing to do, so that they do not take the cores from the pool under test; each thread on a processor of its
+    /// own, because two that wake up on one take turns of a millisecond; and on
     /// processors of AMD with AVX-512 the kernels for it, which OpenBLAS up to 0.3.21 does not choose by itself. They replace what
     /// the environment says: a peer in a setting that slows it down would prove nothing.
     /// </summary>
@@ -59,9 +63,16 @@ internal sealed unsafe class PeerLibraries
             settings.Add(("OPENBLAS_L2_SIZE", (device.L2Bytes >> 10).ToString(CultureInfo.InvariantCulture)));
         }
 
+        ThreadMask? mask = null;
         if (NativeLibrary.TryLoad(EnvironmentTable.LibraryNames[0], out nint libc))
         {
             EnvironmentTable environment = new(libc);
+            mask = ThreadMask.Read(environment) is { } read && read.Count >= threads ? read : null;
+            if (mask is not null)
+            {
+                settings.AddRange([("OMP_PROC_BIND", "true"), ("OMP_PLACES", "threads")]);
+            }
+
             foreach ((string name, string value) in settings)
             {
                 fixed (byte* key = Encoding.UTF8.GetBytes(name + "\0"), text = Encoding.UTF8.GetBytes(value + "\0"))
@@ -73,10 +84,14 @@ internal sealed unsafe class PeerLibraries
 
         BlasLibrary[] blas = [.. BlasLibrary.Find(threads)];
         OneDnn? oneDnn = OneDnn.Find();
+
+        // GNU OpenMP binds the thread that loads it, too, and what that thread starts later would inherit it.
+        mask?.UseAll();
         return new PeerLibraries
         {
             Blas = blas,
             OneDnn = oneDnn,
+            Threads = mask,
             Managed = true,
             Descriptions = [.. blas.Select(library => library.Description), .. oneDnn is null ? [] : new[] { oneDnn.Description }],
         };

@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 
 namespace AiOs.Bench.Peers;
 
-/// <summary>The environment of the C library.</summary>
+/// <summary>What the C library knows of the process: variables and processors.</summary>
 public sealed unsafe class EnvironmentTable
 {
     /// <summary>File names of the library, the preferred one first.</summary>
@@ -19,11 +19,21 @@ public sealed unsafe class EnvironmentTable
     public EnvironmentTable(nint library, string path = "libc.so.6")
     {
         setenv = (delegate* unmanaged[Cdecl]<byte*, byte*, int, int>)Export(library, path, "setenv");
+        sched_getaffinity = (delegate* unmanaged[Cdecl]<int, CULong, void*, int>)Export(library, path, "sched_getaffinity");
+        sched_setaffinity = (delegate* unmanaged[Cdecl]<int, CULong, void*, int>)Export(library, path, "sched_setaffinity");
     }
 
     /// <summary>Sets a variable of the process; returns 0, or -1 when it cannot.</summary>
     /// <remarks><c>int setenv(const char *name, const char *value, int overwrite)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<byte*, byte*, int, int> setenv;
+
+    /// <summary>Writes the processors that a thread (0: the calling one) may use as a bit mask; returns 0, or -1 when it cannot.</summary>
+    /// <remarks><c>int sched_getaffinity(int thread, unsigned long bytes, void *mask)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<int, CULong, void*, int> sched_getaffinity;
+
+    /// <summary>Sets the processors that a thread (0: the calling one) may use; returns 0, or -1 when it cannot.</summary>
+    /// <remarks><c>int sched_setaffinity(int thread, unsigned long bytes, const void *mask)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<int, CULong, void*, int> sched_setaffinity;
 
     private static void* Export(nint library, string path, string symbol) => NativeLibrary.TryGetExport(library, symbol, out nint address)
         ? (void*)address
