@@ -84,6 +84,9 @@ private:
     int64_t panels() const { return divide_up(rows, kTileRows); }
   };
 
+  /// Panels of A that a task packs.
+  static constexpr int64_t kPanels = 8;
+
   /// Calls f with the number of vectors of a strip as a constant.
   template <class Body> void with_vectors(int64_t strip, const Body &f) const {
     const int64_t vectors = plan_.first_vector(strip + 1) - plan_.first_vector(strip);
@@ -122,16 +125,16 @@ private:
 
   void pack_left(const Phase &phase) const {
     // Some panels together: with A stored [k][m] they are neighbours in memory.
-    constexpr int64_t kPanels = 4;
-    const int64_t panels = phase.panels(), groups = divide_up(panels, kPanels);
+    const int64_t panels = phase.panels();
+    const int64_t group = smaller(kPanels, divide_up(panels, team_.threads())), groups = divide_up(panels, group);
     team_.parallel_for(phase.batches * groups, [&](int64_t task, int) {
-      const int64_t batch = task / groups, end = smaller(panels, (task % groups + 1) * kPanels);
+      const int64_t batch = task / groups, panel = task % groups * group, row = panel * kTileRows;
+      const int64_t rows = smaller(group * kTileRows, phase.rows - row);
       for (int64_t k = 0; k < phase.depth; k += plan_.stretch)
-        for (int64_t panel = task % groups * kPanels; panel < end; panel++)
-          pack_panel<F, true, kTileRows>(left_panel(phase, batch, k, panel), a(phase.batch + batch), d_.lda,
-                                         d_.trans_a == 0, phase.row + panel * kTileRows, d_.m,
-                                         (phase.first + k) * F::kGroup,
-                                         elements(phase.first + k, stretch_at(phase, k)));
+        pack_panels<F, true, kTileRows>(left_panel(phase, batch, k, panel), kTileRows * stretch_at(phase, k),
+                                        a(phase.batch + batch), d_.lda, d_.trans_a == 0, phase.row + row, rows,
+                                        (phase.first + k) * F::kGroup,
+                                        elements(phase.first + k, stretch_at(phase, k)));
     });
   }
 
@@ -241,7 +244,7 @@ private:
       step.row_step = d_.trans_a ? 1 : d_.lda;
       step.k_step = d_.trans_a ? d_.lda : 1;
       if (rows < kTileRows) {
-        pack_panel<F, true, kTileRows>(left, a(batch), d_.lda, d_.trans_a == 0, row, d_.m, 0, d_.k);
+        pack_panels<F, true, kTileRows>(left, 0, a(batch), d_.lda, d_.trans_a == 0, row, rows, 0, d_.k);
         step.a = left;
         step.row_step = 1;
         step.k_step = kTileRows;

@@ -107,38 +107,44 @@ static void pack_rows(typename F::Word *panel, const typename F::In *source, int
       one(k, lane);
 }
 
-/// Packs a matrix whose lanes are neighbours in memory: lane i, k lies at source[k * pitch + i].
+/// So many rows of memory ahead are fetched: where rows are far apart, nothing else does it.
+constexpr int64_t kFetchRows = 16;
+
+/// Packs a matrix whose lanes are neighbours in memory: lane i, k lies at source[k * pitch + i]. The lanes fill panels
+/// that start `next` words apart; every row of memory is read once for all of them.
 template <class F, bool Left, int Width>
-static void pack_columns(typename F::Word *panel, const typename F::In *source, int64_t pitch, int lanes,
+static void pack_columns(typename F::Word *panel, int64_t next, const typename F::In *source, int64_t pitch, int lanes,
                          int64_t depth) {
   constexpr int G = F::kGroup;
+  // A panel of A may be narrower than a vector.
+  constexpr int kStep = Width < W ? Width : W;
   for (int64_t k = 0; k < depth; k += G, panel += Width, source += G * pitch) {
     const int count = static_cast<int>(depth - k < G ? depth - k : G);
+    typename F::Word *to = panel;
+    for (int lane = 0; lane < lanes; lane += Width, to += next)
 #pragma GCC unroll 4
-    for (int i = 0; i < Width; i += W) {
-      // A panel of A may be narrower than a vector.
-      constexpr int kLast = Width % W == 0 ? W : Width % W;
-      const int width = i + W <= Width ? W : kLast, real = lanes - i < width ? (lanes < i ? 0 : lanes - i) : width;
-      const VU x = offset<F, Left>(real == W ? F::column_words(source + i, pitch, count, Full{})
-                                             : F::column_words(source + i, pitch, count, Tail{real}));
-      if (width == W)
-        put_words(panel + i, x);
-      else
-        memcpy(panel + i, &x, kLast * sizeof(uint32_t));
-    }
+      for (int i = 0; i < Width; i += kStep) {
+        const int real = lanes - lane - i < 0 ? 0 : lanes - lane - i;
+        if constexpr (Left)
+          __builtin_prefetch(source + kFetchRows * pitch + lane + i);
+        const VU x = offset<F, Left>(real >= W ? F::column_words(source + lane + i, pitch, count, Full{})
+                                               : F::column_words(source + lane + i, pitch, count, Tail{real}));
+        memcpy(to + i, &x, kStep * sizeof(uint32_t));
+      }
   }
 }
 
-/// Packs lanes `lane` .. `lane` + Width and k `first` .. `first` + depth of a matrix with `count` lanes. `rows` says
-/// that a lane is a row of memory.
+/// Packs `lanes` lanes from `lane` on and k `first` .. `first` + depth of a matrix, in panels that start `next` words
+/// apart. `rows` says that a lane is a row of memory.
 template <class F, bool Left, int Width>
-static void pack_panel(typename F::Word *panel, const typename F::In *matrix, int64_t pitch, bool rows, int64_t lane,
-                       int64_t count, int64_t first, int64_t depth) {
-  const int lanes = static_cast<int>(count - lane < Width ? count - lane : Width);
-  if (rows)
-    pack_rows<F, Left, Width>(panel, matrix + lane * pitch + first, pitch, lanes, depth);
+static void pack_panels(typename F::Word *panel, int64_t next, const typename F::In *matrix, int64_t pitch, bool rows,
+                        int64_t lane, int64_t lanes, int64_t first, int64_t depth) {
+  if (!rows)
+    pack_columns<F, Left, Width>(panel, next, matrix + first * pitch + lane, pitch, static_cast<int>(lanes), depth);
   else
-    pack_columns<F, Left, Width>(panel, matrix + first * pitch + lane, pitch, lanes, depth);
+    for (; lanes > 0; lane += Width, lanes -= Width, panel += next)
+      pack_rows<F, Left, Width>(panel, matrix + lane * pitch + first, pitch,
+                                static_cast<int>(lanes < Width ? lanes : Width), depth);
 }
 
 /// Packs a panel of B. Where the family needs it, the first row says at which values the sums start.
@@ -146,7 +152,8 @@ template <class F, int Vectors>
 static void pack_right(typename F::Word *panel, const typename F::In *matrix, int64_t pitch, bool rows, int64_t lane,
                        int64_t count, int64_t first, int64_t depth) {
   constexpr int kWidth = Vectors * W;
-  pack_panel<F, false, kWidth>(panel + F::kOffset * kWidth, matrix, pitch, rows, lane, count, first, depth);
+  const int64_t lanes = count - lane < kWidth ? count - lane : kWidth;
+  pack_panels<F, false, kWidth>(panel + F::kOffset * kWidth, 0, matrix, pitch, rows, lane, lanes, first, depth);
   if constexpr (F::kOffset) {
     VI sum[Vectors] = {};
     const int64_t words = (depth + F::kGroup - 1) / F::kGroup;
