@@ -133,8 +133,7 @@ private:
       for (int64_t k = 0; k < phase.depth; k += plan_.stretch)
         pack_panels<F, true, kTileRows>(left_panel(phase, batch, k, panel), kTileRows * stretch_at(phase, k),
                                         a(phase.batch + batch), d_.lda, d_.trans_a == 0, phase.row + row, rows,
-                                        (phase.first + k) * F::kGroup,
-                                        elements(phase.first + k, stretch_at(phase, k)));
+                                        (phase.first + k) * F::kGroup, elements(phase.first + k, stretch_at(phase, k)));
     });
   }
 
@@ -265,8 +264,11 @@ private:
           for (int64_t k = 0; k < d_.k; k++)
             to[by_rows ? i * d_.k + k : k * rows + i] = i < d_.m ? to_float(from[i * row_step + k * k_step]) : 0.0f;
       });
-    const int64_t unit = by_rows ? kFewRows : kFewUnit, most = by_rows ? 64 : kFewCols;
-    const int64_t share = smaller(round_up(divide_up(d_.n, 4 * team_.threads()), unit), most);
+    const bool long_runs = !by_rows && !few_fetches(rows);
+    const int64_t unit = by_rows ? kFewRows : kFewUnit;
+    const int64_t most = by_rows ? 64 : long_runs ? kFewCols * kFewRows : kFewCols;
+    const int64_t tasks = (long_runs ? 1 : 4) * team_.threads();
+    const int64_t share = smaller(round_up(divide_up(d_.n, tasks), unit), most);
     const int64_t shares = divide_up(d_.n, share);
     team_.parallel_for(batches * shares, [&](int64_t task, int worker) {
       const int64_t batch = task / shares, n = task % shares * share, cols = smaller(share, d_.n - n);

@@ -27,6 +27,12 @@ constexpr int64_t kFewDepth = 8;
 constexpr int64_t kFewCols = 768;
 constexpr int64_t kFewUnit = 384;
 
+/// One row needs so few instructions for a line of B that the processor reads long runs ahead by itself, and faster
+/// without our help; more rows need the fetching.
+constexpr bool few_fetches(int rows) {
+  return rows > 1;
+}
+
 /// The left operand: element i, k lies at a[i * row_step + k * k_step].
 struct Left {
   const float *a;
@@ -52,7 +58,8 @@ AIOS_INLINE void few_tile(float *sums, const Left &left, const In *b, int64_t ld
         for (int i = 0; i < Rows; i++)
           acc[i][0] = fma(set1(a[i * left.row_step + j * left.k_step]), row, acc[i][0]);
       }
-    ahead.fetch(share);
+    if constexpr (few_fetches(Rows))
+      ahead.fetch(share);
   }
 #pragma GCC unroll 32
   for (int i = 0; i < Rows * Vectors; i++)
