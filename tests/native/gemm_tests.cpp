@@ -16,12 +16,13 @@ struct Case {
   float alpha = 1.0f, beta = 0.0f;
   int pad = 0;      ///< What the row pitches have beyond the rows.
   int integers = 0; ///< Inputs are integers up to this; 0 for reals.
+  bool packed = false;
 
   std::string name() const {
     return "m=" + std::to_string(m) + " n=" + std::to_string(n) + " k=" + std::to_string(k) +
            " batch=" + std::to_string(batch) + " trans=" + std::to_string(trans_a) + std::to_string(trans_b) +
            " epilogue=" + std::to_string(epilogue) + " alpha=" + std::to_string(alpha) +
-           " beta=" + std::to_string(beta) + " pad=" + std::to_string(pad);
+           " beta=" + std::to_string(beta) + " pad=" + std::to_string(pad) + (packed ? " packed" : "");
   }
 };
 
@@ -45,13 +46,17 @@ public:
 
   void run(const Stream &stream) {
     std::memcpy(c.data(), before.data(), c.bytes());
-    const Workspace workspace(aios_gemm_workspace_size(&d));
+    aios_gemm_desc launched = d;
+    const Workspace packed(t.packed ? aios_gemm_packed_size(&d) : 0);
+    if (t.packed) {
+      stream.run(aios_gemm_pack(stream, packed.data(), b.data(), &d));
+      launched.packed_b = 1;
+      launched.ldb = 0; // of no account any more
+    }
+    const Workspace workspace(aios_gemm_workspace_size(&launched));
     const void *from = t.in_place_residual ? c.data() : residual.data();
-    ASSERT_EQ(aios_gemm(stream, c.data(), t.aux ? aux.data() : nullptr, a.data(), b.data(), bias.data(), from,
-                        workspace.data(), workspace.bytes(), &d),
-              AIOS_STATUS_OK)
-        << aios_last_error();
-    ASSERT_EQ(stream.synchronize(), AIOS_STATUS_OK);
+    stream.run(aios_gemm(stream, c.data(), t.aux ? aux.data() : nullptr, a.data(), t.packed ? packed.data() : b.data(),
+                         bias.data(), from, workspace.data(), workspace.bytes(), &launched));
   }
 
   /// Compares every element of C and aux, those between the rows included.
@@ -256,6 +261,36 @@ TEST(Gemm, Bfloat16InputsAreExactOnIntegers) {
           test.integers = 0;
           check<Bf16, Bf16>(stream, test);
         }
+}
+
+TEST(Gemm, PackedRightOperandsAreWhatTheyWereMadeOf) {
+  Stream stream;
+  for (const auto &[m, n, k] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1},
+                                {1, 50, 300},
+                                {7, 17, 33},
+                                {8, 49, 192},
+                                {9, 48, 193},
+                                {33, 97, 70},
+                                {300, 60, 2100},
+                                {3, 5, 0},
+                                {0, 5, 3}})
+    for (bool trans : kBooleans)
+      for (int64_t batch : {1, 3}) {
+        Case test{.m = m, .n = n, .k = k, .batch = batch, .trans_a = !trans && m != 7, .trans_b = trans};
+        test.epilogue = AIOS_EPILOGUE_BIAS;
+        test.share_b = m == 7;
+        test.beta = m == 9 ? 1.0f : 0.0f;
+        test.pad = static_cast<int>(m % 3);
+        test.packed = true;
+        test.integers = 3;
+        check<float, float>(stream, test);
+        check<Bf16, float>(stream, test);
+        test.integers = 0;
+        check<float, float>(stream, test);
+        check<Bf16, Bf16>(stream, test);
+        if (HasFailure())
+          return;
+      }
 }
 
 TEST(Gemm, NothingIsWrittenForEmptyProductsAndBetaZeroIgnoresC) {

@@ -154,7 +154,7 @@ public static partial class Ops
     }
 
     /// <summary>The descriptor of one plain product C = A B; pitches are the caller's.</summary>
-    private static aios_gemm_desc Product(long m, long n, long k, DType dtype) => new()
+    internal static aios_gemm_desc Product(long m, long n, long k, DType dtype) => new()
     {
         m = m,
         n = n,
