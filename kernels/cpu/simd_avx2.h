@@ -7,6 +7,7 @@ namespace aios::AIOS_ISA {
 
 constexpr int W = 8;
 constexpr int kRegisters = 16;
+constexpr bool kFused = true; // fma rounds once
 typedef float VF __attribute__((vector_size(32)));
 typedef int32_t VI __attribute__((vector_size(32)));
 typedef uint32_t VU __attribute__((vector_size(32)));

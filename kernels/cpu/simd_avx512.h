@@ -15,6 +15,7 @@ namespace aios::AIOS_ISA {
 
 constexpr int W = 16;
 constexpr int kRegisters = 32;
+constexpr bool kFused = true; // fma rounds once
 typedef float VF __attribute__((vector_size(64)));
 typedef int32_t VI __attribute__((vector_size(64)));
 typedef uint32_t VU __attribute__((vector_size(64)));

@@ -9,6 +9,7 @@ namespace aios::AIOS_ISA {
 
 constexpr int W = 4;
 constexpr int kRegisters = 16; // and no FMA, so that a product needs one of its own
+constexpr bool kFused = false; // fma rounds its product too
 typedef float VF __attribute__((vector_size(16)));
 typedef int32_t VI __attribute__((vector_size(16)));
 typedef uint32_t VU __attribute__((vector_size(16)));

@@ -16,6 +16,9 @@ template <class V, int N> AIOS_INLINE V polynomial(const V &x, const float (&c)[
   return y;
 }
 
+/// ln 2 = kLn2 - kLn2Rest; the first has 9 bits, so that its product with a small integer is exact.
+constexpr float kLn2 = 0.693359375f, kLn2Rest = 2.12194440e-4f;
+
 /// The sum of x + lo, where lo may be absent.
 struct None {};
 template <class V> AIOS_INLINE V add(const V &x, const V &lo) {
@@ -32,8 +35,7 @@ template <class V, class Lo> AIOS_INLINE V exp_sum(const V &hi, const Lo &lo) {
   const V x = min(set1(89.0f), max(set1(-104.0f), hi));
   // Adding 1.5 * 2^23 rounds to an integer.
   const V n = fma(x, set1(1.44269504f), set1(12582912.0f)) - set1(12582912.0f);
-  // ln 2 = 0.693359375 - 2.12194440e-4; the first has 9 bits, so that its product with n is exact.
-  const V r = add(fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), x)), lo);
+  const V r = add(fma(n, set1(kLn2Rest), fma(n, set1(-kLn2), x)), lo);
   return scale2(fma(r * r, polynomial(r, kQ), r) + set1(1.0f), n);
 }
 
@@ -42,14 +44,16 @@ template <class V> AIOS_INLINE V exp(const V &x) {
 }
 
 /// exp(x) of differences x <= 88, with its constants in registers: made before a loop. x - m is rounded, which is an
-/// error of up to |x| 2^-24 of its exponential; so ln 2 may have one part, whose error is |x| 2^-28 at most. Greater x
-/// give something of no use, or infinity.
+/// error of up to |x| 2^-24 of its exponential; so ln 2 may have one part, whose error is |x| 2^-28 at most, where its
+/// product is not rounded. Greater x give something of no use, or infinity.
 class Exponential {
 public:
   template <class V> AIOS_INLINE V of(const Exponential &c, const V &x) {
     const V least = max(c.least_, x); // a NaN passes because it is the second operand
     const V n = fma(least, c.log2e_, c.magic_) - c.magic_;
-    const V r = fma(n, c.minus_ln2_, least);
+    V r = fma(n, c.minus_ln2_, least);
+    if constexpr (!kFused)
+      r = fma(n, set1(kLn2Rest), r);
     V y = fma(c.q_[4], r, c.q_[3]);
     y = fma(y, r, c.q_[2]);
     y = fma(y, r, c.q_[1]);
@@ -60,7 +64,7 @@ public:
 
 private:
   VF least_ = held(set1(-104.0f)), log2e_ = held(set1(1.44269504f)), magic_ = held(set1(12582912.0f));
-  VF minus_ln2_ = held(set1(-0.693147182f)), one_ = held(set1(1.0f));
+  VF minus_ln2_ = held(set1(kFused ? -0.693147182f : -kLn2)), one_ = held(set1(1.0f));
   VF q_[5] = {held(set1(4.999999404e-01f)), held(set1(1.666652113e-01f)), held(set1(4.166838899e-02f)),
               held(set1(8.368716575e-03f)), held(set1(1.381459879e-03f))};
 };
@@ -77,9 +81,9 @@ AIOS_INLINE VF log(VF x) {
   const VF f = m - set1(1.0f);
   const VF square = f * f;
   VF y = f * square * polynomial(f, kP);
-  y = fma(e, set1(-2.12194440e-4f), y);
+  y = fma(e, set1(-kLn2Rest), y);
   y = fma(square, set1(-0.5f), y);
-  y = fma(e, set1(0.693359375f), f + y);
+  y = fma(e, set1(kLn2), f + y);
   y = select(lt(x, set1(INFINITY)), y, x); // +infinity and NaN
   y = select(lt(x, zero()), set1(NAN), y);
   return select(eq(x, zero()), set1(-INFINITY), y);
