@@ -41,6 +41,12 @@ public sealed class Trainer : IDisposable
     /// <exception cref="AiOsException">An option is out of range, or there are too few tokens.</exception>
     public Trainer(
         Device device, TrainerOptions options, ITokenSource data, ITokenSource? validation = null, ITokenizer? tokenizer = null)
+        : this(device, options, data, validation, tokenizer, random: true)
+    {
+    }
+
+    private Trainer(
+        Device device, TrainerOptions options, ITokenSource data, ITokenSource? validation, ITokenizer? tokenizer, bool random)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(options);
@@ -54,7 +60,9 @@ public sealed class Trainer : IDisposable
         try
         {
             Stream = Own(device.CreateStream());
-            Model = Own(new Gpt(Stream, options.Model, options.Seed, options.DType));
+            Model = Own(random
+                ? new Gpt(Stream, options.Model, options.Seed, options.DType)
+                : Gpt.WithoutWeights(Stream, options.Model, options.DType));
             _optimizer = Own(new AdamW(Model.Parameters, Stream, new AdamWOptions
             {
                 Beta1 = options.Beta1,
@@ -85,6 +93,38 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Steps done.</summary>
     public long Step { get; private set; }
+
+    /// <summary>A run that starts from a file, as after <see cref="LoadWeights"/>, but without drawing random weights first.</summary>
+    /// <param name="path">A safetensors file with the names of Hugging Face's GPT-2.</param>
+    /// <param name="device">The device that computes.</param>
+    /// <param name="options">What to compute.</param>
+    /// <param name="data">The training data.</param>
+    /// <param name="validation">The validation data; null for none.</param>
+    /// <param name="tokenizer">Saved with checkpoints so that they can generate text; null for none.</param>
+    /// <returns>The run, which the caller disposes.</returns>
+    /// <exception cref="AiOsException">As of the constructor and of <see cref="LoadWeights"/>.</exception>
+    public static Trainer FromWeights(
+        string path, Device device, TrainerOptions options, ITokenSource data, ITokenSource? validation = null, ITokenizer? tokenizer = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return Filled(new Trainer(device, options, data, validation, tokenizer, random: false), trainer => trainer.LoadWeights(path));
+    }
+
+    /// <summary>A run that goes on, as after <see cref="Resume"/>, but without drawing random weights first.</summary>
+    /// <param name="checkpoint">From <see cref="Checkpoint.Find"/>.</param>
+    /// <param name="device">The device that computes.</param>
+    /// <param name="options">What to compute.</param>
+    /// <param name="data">The training data.</param>
+    /// <param name="validation">The validation data; null for none.</param>
+    /// <param name="tokenizer">Saved with checkpoints so that they can generate text; null for none.</param>
+    /// <returns>The run, which the caller disposes.</returns>
+    /// <exception cref="AiOsException">As of the constructor and of <see cref="Resume"/>.</exception>
+    public static Trainer FromCheckpoint(
+        Checkpoint checkpoint, Device device, TrainerOptions options, ITokenSource data, ITokenSource? validation = null, ITokenizer? tokenizer = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        return Filled(new Trainer(device, options, data, validation, tokenizer, random: false), trainer => trainer.Resume(checkpoint));
+    }
 
     /// <summary>Takes the weights, and nothing else, from a safetensors file with the names of Hugging Face's GPT-2.</summary>
     /// <exception cref="InvalidFileException">The file is broken or holds a model of another shape.</exception>
@@ -215,6 +255,21 @@ public sealed class Trainer : IDisposable
         while (_owned.TryPop(out IDisposable? resource))
         {
             resource.Dispose();
+        }
+    }
+
+    /// <summary>Reads the weights of a trainer that has none yet; nobody sees it when that fails.</summary>
+    private static Trainer Filled(Trainer trainer, Action<Trainer> read)
+    {
+        try
+        {
+            read(trainer);
+            return trainer;
+        }
+        catch
+        {
+            trainer.Dispose();
+            throw;
         }
     }
 

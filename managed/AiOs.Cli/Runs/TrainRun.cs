@@ -18,16 +18,12 @@ internal static class TrainRun
     /// <param name="console">Shows the progress.</param>
     public static TrainDocument Execute(TrainPlan plan, Device device, string? logJson, IAnsiConsole console)
     {
-        using Trainer trainer = new(device, plan.Options, plan.Training, plan.Validation, plan.Tokenizer);
-        if (plan.Checkpoint is { } checkpoint)
+        using Trainer trainer = plan switch
         {
-            trainer.Resume(checkpoint);
-        }
-        else if (plan.Init is { } weights)
-        {
-            trainer.LoadWeights(weights);
-        }
-
+            { Checkpoint: { } checkpoint } => Trainer.FromCheckpoint(checkpoint, device, plan.Options, plan.Training, plan.Validation, plan.Tokenizer),
+            { Init: { } weights } => Trainer.FromWeights(weights, device, plan.Options, plan.Training, plan.Validation, plan.Tokenizer),
+            _ => new(device, plan.Options, plan.Training, plan.Validation, plan.Tokenizer),
+        };
         RunDirectory directory = RunDirectory.Open(plan.Out, plan.Checkpoint is null ? -1 : plan.FirstStep);
         try
         {

@@ -200,8 +200,7 @@ public sealed class BFloat16Tests : IDisposable
         using var source = new Gpt(stream, Fixtures.TinyModel, 9);
         string file = _directory.File("f32.safetensors");
         GptWeights.Save(source, file, stream);
-        using var trainer = new Trainer(device, Run with { OutDirectory = _directory.File("out") }, Fixtures.Tokens(500));
-        trainer.LoadWeights(file);
+        using var trainer = Trainer.FromWeights(file, device, Run with { OutDirectory = _directory.File("out") }, Fixtures.Tokens(500));
         string saved = trainer.SaveCheckpoint();
         using SafetensorsFile state = SafetensorsFile.Open(Path.Combine(saved, Checkpoint.OptimizerName));
         foreach ((Parameter p, Parameter s) in trainer.Model.Parameters.Zip(source.Parameters))

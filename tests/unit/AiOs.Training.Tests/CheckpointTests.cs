@@ -112,8 +112,8 @@ public sealed class CheckpointTests : IDisposable
         {
             using var otherData = new Trainer(device, Fixtures.TinyRun, Fixtures.Tokens(501));
             Assert.Contains("other data (500 tokens; these are 501)", Assert.Throws<InvalidFileException>(() => otherData.Resume(checkpoint)).Message, StringComparison.Ordinal);
-            using var otherShape = new Trainer(device, Fixtures.TinyRun with { Model = Fixtures.TinyModel with { Heads = 4 } }, Fixtures.Tokens(500));
-            Assert.Contains("another shape", Assert.Throws<InvalidFileException>(() => otherShape.Resume(checkpoint)).Message, StringComparison.Ordinal);
+            TrainerOptions otherShape = Fixtures.TinyRun with { Model = Fixtures.TinyModel with { Heads = 4 } };
+            Assert.Contains("another shape", Assert.Throws<InvalidFileException>(() => Trainer.FromCheckpoint(checkpoint, device, otherShape, Fixtures.Tokens(500))).Message, StringComparison.Ordinal);
             return true;
         });
         Assert.Contains("no such directory", Assert.Throws<InvalidFileException>(() => Checkpoint.Find(_directory.File("none"))).Message, StringComparison.Ordinal);

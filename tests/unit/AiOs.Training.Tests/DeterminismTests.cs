@@ -63,8 +63,7 @@ public sealed class DeterminismTests
         {
             Checkpoint checkpoint = Checkpoint.Find(directory.Path);
             Assert.Equal(interrupted.Step, checkpoint.State.Step);
-            using var trainer = new Trainer(device, checkpoint.State.Options, Fixtures.Tokens(2000));
-            trainer.Resume(checkpoint);
+            using var trainer = Trainer.FromCheckpoint(checkpoint, device, checkpoint.State.Options, Fixtures.Tokens(2000));
             return trainer.Run(second);
         });
         Assert.Equal(Losses(run, threads: 2), Fixtures.LossBits(first.Steps.Concat(second.Steps)));
