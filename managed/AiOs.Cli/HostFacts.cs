@@ -5,18 +5,6 @@ namespace AiOs.Cli;
 /// <summary>What the system says about this machine and the container around this process. Null is "does not say".</summary>
 internal static class HostFacts
 {
-    /// <summary>Processor time this control group may use, in processors; null when there is no limit.</summary>
-    public static double? CpuQuota()
-    {
-        string[] parts = (ReadText("/sys/fs/cgroup/cpu.max") ?? string.Empty).Split(' ');
-        if (parts.Length == 2)
-        {
-            return Ratio(parts[0], parts[1]);
-        }
-
-        return Ratio(ReadText("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), ReadText("/sys/fs/cgroup/cpu/cpu.cfs_period_us"));
-    }
-
     /// <summary>Memory this control group may use, in bytes; null when there is no limit.</summary>
     public static long? MemoryLimit()
     {
@@ -49,12 +37,6 @@ internal static class HostFacts
         int close = text.IndexOf(']', StringComparison.Ordinal);
         return open >= 0 && close > open ? text[(open + 1)..close] : null;
     }
-
-    private static double? Ratio(string? quota, string? period) =>
-        double.TryParse(quota, NumberStyles.Float, CultureInfo.InvariantCulture, out double q) && q > 0
-        && double.TryParse(period, NumberStyles.Float, CultureInfo.InvariantCulture, out double p) && p > 0
-            ? q / p
-            : null;
 
     private static string? ReadText(string path)
     {

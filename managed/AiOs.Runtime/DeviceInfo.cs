@@ -9,5 +9,6 @@ namespace AiOs.Runtime;
 /// <param name="L1Bytes">First-level data cache of one core, in bytes; 0 when unknown.</param>
 /// <param name="L2Bytes">Second-level cache of one core, in bytes; 0 when unknown.</param>
 /// <param name="L3Bytes">Third-level cache, in bytes; 0 when unknown.</param>
+/// <param name="CpuQuota">Processors' worth of time that the container leaves this process; null without a limit.</param>
 public sealed record DeviceInfo(
-    string Name, string Isa, int Threads, int Cores, long MemoryBytes, long L1Bytes, long L2Bytes, long L3Bytes);
+    string Name, string Isa, int Threads, int Cores, long MemoryBytes, long L1Bytes, long L2Bytes, long L3Bytes, double? CpuQuota);

@@ -122,6 +122,8 @@ aios_status aios_cpu_get_info(aios_cpu_info *info) {
   info->l1_bytes = aios::cpu::cache_bytes(1);
   info->l2_bytes = aios::cpu::cache_bytes(2);
   info->l3_bytes = aios::cpu::cache_bytes(3);
+  const double quota = aios::cpu::quota_cores();
+  info->quota = quota < aios::cpu::kNoQuota ? quota : 0;
   return AIOS_STATUS_OK;
 }
 }

@@ -1,13 +1,15 @@
 // How many workers this process should have, and whether each has a core to itself.
 #pragma once
 
+#include "topology.h"
+
 namespace aios::cpu {
 
 /// What decides it.
 struct Resources {
-  int cores = 1;       ///< processors in the affinity mask
-  double quota = 1e9;  ///< processors' worth of time that the control groups leave
-  int local_ranks = 1; ///< processes of the same job that share these processors
+  int cores = 1;           ///< processors in the affinity mask
+  double quota = kNoQuota; ///< processors' worth of time that the control groups leave
+  int local_ranks = 1;     ///< processes of the same job that share these processors
 
   /// Processors' worth of time for this process alone.
   double share() const;

@@ -22,8 +22,6 @@ bool read_line(const char *path, char *line, int capacity) {
   return read;
 }
 
-constexpr double kUnlimited = 1e9;
-
 /// Processors that one control group directory allows; `v1` chooses the names of its files.
 double group_quota(const char *directory, bool v1) {
   char path[1200], line[128];
@@ -31,15 +29,15 @@ double group_quota(const char *directory, bool v1) {
   if (v1) {
     std::snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", directory);
     if (!read_line(path, line, sizeof line) || (quota = std::atof(line)) <= 0)
-      return kUnlimited;
+      return kNoQuota;
     std::snprintf(path, sizeof path, "%s/cpu.cfs_period_us", directory);
     if (!read_line(path, line, sizeof line) || (period = std::atof(line)) <= 0)
-      return kUnlimited;
+      return kNoQuota;
     return quota / period;
   }
   std::snprintf(path, sizeof path, "%s/cpu.max", directory);
   if (!read_line(path, line, sizeof line) || std::sscanf(line, "%lf %lf", &quota, &period) != 2 || period <= 0)
-    return kUnlimited; // "max 100000", or the root group, which has no such file
+    return kNoQuota; // "max 100000", or the root group, which has no such file
   return quota / period;
 }
 
@@ -47,7 +45,7 @@ double group_quota(const char *directory, bool v1) {
 double hierarchy_quota(const char *root, const char *group, bool v1) {
   char directory[1024];
   std::snprintf(directory, sizeof directory, "%s%s", root, group);
-  double quota = kUnlimited;
+  double quota = kNoQuota;
   for (;;) {
     quota = std::min(quota, group_quota(directory, v1));
     char *slash = std::strrchr(directory, '/');
@@ -84,8 +82,8 @@ double quota_cores(const char *root) {
   std::snprintf(legacy, sizeof legacy, "%s/sys/fs/cgroup/cpu", root);
   FILE *file = std::fopen(membership, "re");
   if (file == nullptr)
-    return kUnlimited;
-  double quota = kUnlimited;
+    return kNoQuota;
+  double quota = kNoQuota;
   char line[1024];
   while (std::fgets(line, sizeof line, file) != nullptr) {
     // hierarchy:controllers:path, where v2 has hierarchy 0 and no controllers.

@@ -8,8 +8,11 @@ namespace aios::cpu {
 /// Processors in this process's affinity mask.
 int affinity_cores();
 
-/// Processors' worth of time that the control groups of this process (v1 or v2) leave it, a fraction; huge without a
-/// limit. `root` stands before the paths that are read.
+/// What quota_cores says when there is no limit.
+constexpr double kNoQuota = 1e9;
+
+/// Processors' worth of time that the control groups of this process (v1 or v2) leave it, a fraction; kNoQuota without
+/// a limit. `root` stands before the paths that are read.
 double quota_cores(const char *root = "");
 
 /// Size in bytes of the data cache of `level` (1 to 3), or 0 when unknown.

@@ -27,6 +27,7 @@ typedef struct aios_cpu_info {
   int64_t l1_bytes;     /**< First-level data cache of one core, in bytes; 0 when unknown. */
   int64_t l2_bytes;     /**< Second-level cache of one core, in bytes; 0 when unknown. */
   int64_t l3_bytes;     /**< Third-level cache, in bytes; 0 when unknown. */
+  double quota;         /**< Processors' worth of time that the control groups leave this process; 0 without a limit. */
 } aios_cpu_info;
 
 /**

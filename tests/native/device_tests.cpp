@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kernel_test.h"
+#include "topology.h"
 
 namespace {
 
@@ -434,6 +435,7 @@ TEST(Info, DescribesTheDevice) {
   EXPECT_GT(std::strlen(info.name), 0u);
   EXPECT_EQ(info.threads, aios::pool_threads());
   EXPECT_GE(info.cores, 1);
+  EXPECT_EQ(info.quota == 0 ? aios::cpu::kNoQuota : info.quota, aios::cpu::quota_cores());
   EXPECT_GT(info.memory_bytes, 1 << 20);
   const char *wish = std::getenv("AIOS_CPU_ISA");
   if (wish != nullptr && *wish != '\0')

@@ -47,7 +47,7 @@ internal static class DoctorCommand
             sections.Add(BuildTools());
         }
 
-        sections.Add(Processor());
+        sections.Add(Processor(probes.SelectMany(p => p.Devices).FirstOrDefault()));
         sections.Add(Memory());
         sections.Add(DotNet());
 
@@ -110,19 +110,20 @@ internal static class DoctorCommand
         return new(name, "not found in PATH", Problem, fix);
     }
 
-    private static DoctorSection Processor()
+    /// <summary>What this process may use; the quota is what the backend found, and unknown without one.</summary>
+    private static DoctorSection Processor(DeviceInfo? device)
     {
         List<DoctorFinding> findings =
         [
             new("architecture", RuntimeInformation.ProcessArchitecture.ToString()),
             new("processors", $"{Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)} usable by this process"),
         ];
-        if (HostFacts.CpuQuota() is { } quota)
+        if (device?.CpuQuota is { } quota)
         {
             findings.Add(new("quota", string.Create(CultureInfo.InvariantCulture, $"{quota:0.##} processors' worth of time (container limit)"),
                 quota < 1 ? Note : "info", quota < 1 ? "raise the container's CPU limit to at least one processor" : null));
         }
-        else
+        else if (device is not null)
         {
             findings.Add(new("quota", "none"));
         }

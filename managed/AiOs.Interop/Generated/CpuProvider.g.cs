@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "c684391c40a48cd82ca8acfea3fb122a975711f40307ce49d70623bbebd22b8c";
+    public const string HeaderHash = "b586bee4a9c014696dabe832214c62f659d34f1b6e523786d1c188151bf4bc92";
 }

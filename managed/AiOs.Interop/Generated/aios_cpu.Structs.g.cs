@@ -31,4 +31,7 @@ public unsafe struct aios_cpu_info
 
     /// <summary>Third-level cache, in bytes; 0 when unknown.</summary>
     public long l3_bytes;
+
+    /// <summary>Processors' worth of time that the control groups leave this process; 0 without a limit.</summary>
+    public double quota;
 }

@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "c684391c40a48cd82ca8acfea3fb122a975711f40307ce49d70623bbebd22b8c"
+#define AIOS_HEADER_HASH "b586bee4a9c014696dabe832214c62f659d34f1b6e523786d1c188151bf4bc92"

@@ -157,7 +157,7 @@ _Static_assert(offsetof(aios_sgd_tensor, n) == 32, "offsetof(aios_sgd_tensor, n)
 _Static_assert(offsetof(aios_sgd_tensor, weight_decay) == 40, "offsetof(aios_sgd_tensor, weight_decay)");
 _Static_assert(offsetof(aios_sgd_tensor, dtype) == 48, "offsetof(aios_sgd_tensor, dtype)");
 
-_Static_assert(sizeof(aios_cpu_info) == 200, "sizeof(aios_cpu_info)");
+_Static_assert(sizeof(aios_cpu_info) == 208, "sizeof(aios_cpu_info)");
 _Static_assert(offsetof(aios_cpu_info, name) == 0, "offsetof(aios_cpu_info, name)");
 _Static_assert(offsetof(aios_cpu_info, isa) == 128, "offsetof(aios_cpu_info, isa)");
 _Static_assert(offsetof(aios_cpu_info, threads) == 160, "offsetof(aios_cpu_info, threads)");
@@ -166,3 +166,4 @@ _Static_assert(offsetof(aios_cpu_info, memory_bytes) == 168, "offsetof(aios_cpu_
 _Static_assert(offsetof(aios_cpu_info, l1_bytes) == 176, "offsetof(aios_cpu_info, l1_bytes)");
 _Static_assert(offsetof(aios_cpu_info, l2_bytes) == 184, "offsetof(aios_cpu_info, l2_bytes)");
 _Static_assert(offsetof(aios_cpu_info, l3_bytes) == 192, "offsetof(aios_cpu_info, l3_bytes)");
+_Static_assert(offsetof(aios_cpu_info, quota) == 200, "offsetof(aios_cpu_info, quota)");

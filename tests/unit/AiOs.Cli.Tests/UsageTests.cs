@@ -102,6 +102,9 @@ public sealed class UsageTests
 
         Assert.True(json.RootElement.GetProperty("healthy").GetBoolean());
         Assert.Contains("libaios_cpu.so", result.Output, StringComparison.Ordinal);
+        JsonElement processor = json.RootElement.GetProperty("sections").EnumerateArray().Single(s => s.GetProperty("title").GetString() == "Processor");
+        string quota = processor.GetProperty("findings").EnumerateArray().Single(f => f.GetProperty("name").GetString() == "quota").GetProperty("found").GetString()!;
+        Assert.Matches(@"^(none|\d+(\.\d+)? processors' worth of time \(container limit\))$", quota);
     }
 
     [Fact]

@@ -103,7 +103,8 @@ internal sealed unsafe class CpuDriver : DeviceDriver
         return new DeviceInfo(
             Text(MemoryMarshal.CreateReadOnlySpan(ref *(byte*)&info.name, 128)),
             Text(MemoryMarshal.CreateReadOnlySpan(ref *(byte*)&info.isa, 32)),
-            info.threads, info.cores, info.memory_bytes, info.l1_bytes, info.l2_bytes, info.l3_bytes);
+            info.threads, info.cores, info.memory_bytes, info.l1_bytes, info.l2_bytes, info.l3_bytes,
+            info.quota > 0 ? info.quota : null);
     }
 
     private static string Text(ReadOnlySpan<byte> zeroTerminated)

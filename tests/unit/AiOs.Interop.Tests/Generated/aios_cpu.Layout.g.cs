@@ -18,7 +18,7 @@ internal static unsafe class CpuTableLayout
         aios_cpu_info item = default;
         return
         [
-            ("sizeof(aios_cpu_info)", 200, sizeof(aios_cpu_info)),
+            ("sizeof(aios_cpu_info)", 208, sizeof(aios_cpu_info)),
             ("offsetof(aios_cpu_info, name)", 0, (byte*)&item.name - (byte*)&item),
             ("sizeof(((aios_cpu_info *)0)->name)", 128, sizeof(FixedArray128<byte>)),
             ("offsetof(aios_cpu_info, isa)", 128, (byte*)&item.isa - (byte*)&item),
@@ -35,6 +35,8 @@ internal static unsafe class CpuTableLayout
             ("sizeof(((aios_cpu_info *)0)->l2_bytes)", 8, sizeof(long)),
             ("offsetof(aios_cpu_info, l3_bytes)", 192, (byte*)&item.l3_bytes - (byte*)&item),
             ("sizeof(((aios_cpu_info *)0)->l3_bytes)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_info, quota)", 200, (byte*)&item.quota - (byte*)&item),
+            ("sizeof(((aios_cpu_info *)0)->quota)", 8, sizeof(double)),
         ];
     }
 }
