@@ -32,7 +32,8 @@ internal sealed class TrainBenchmark : IBenchmark
 
 /// <summary>
 /// One step. Launch 0, which is checked, is a pass forward and backward whose loss counts the first two positions of every
-/// sequence only, so that the reference can afford it in binary64; the others are whole steps.
+/// sequence only, so that the reference can afford it in binary64; the others are whole steps. All of the backward pass is
+/// checked on a <see cref="GradientSample"/>.
 /// </summary>
 internal sealed class TrainCase : BenchmarkCase
 {
@@ -109,7 +110,7 @@ internal sealed class TrainCase : BenchmarkCase
 
     public override void Check(Verdict verdict)
     {
-        Gpt2Reference reference = new(_config, ReadParameter);
+        Gpt2Reference reference = new(_config, name => GradientSample.Read(Find(name), Stream));
         int positions = Math.Min(CheckedPositions, _config.Block);
         (double loss, double[] gradient) = reference.Evaluate(_hostIds, _hostTargets, _batch, positions);
         double relative = _half ? 0.02 : 1e-4;
@@ -120,28 +121,9 @@ internal sealed class TrainCase : BenchmarkCase
         {
             verdict.Near("gradient", i, computed[i], gradient[i], 4 * relative * size);
         }
+
+        GradientSample.Take(Context, _half ? Tensors.DType.BF16 : Tensors.DType.F32).Compare(verdict);
     }
 
     private Tensor Find(string name) => _model!.Parameters.First(parameter => parameter.Name == name).Value;
-
-    private float[] ReadParameter(string name)
-    {
-        Tensor value = Find(name);
-        float[] values = new float[value.Length];
-        if (!_half)
-        {
-            value.CopyTo<float>(values, Stream);
-        }
-        else
-        {
-            BFloat16[] halves = new BFloat16[value.Length];
-            value.CopyTo<BFloat16>(halves, Stream);
-            for (int i = 0; i < values.Length; i++)
-            {
-                values[i] = halves[i];
-            }
-        }
-
-        return values;
-    }
 }

@@ -19,15 +19,20 @@ internal abstract class PeerRun(string name, ThreadMask? threads = null) : IDisp
     public double Time(int first, int launches)
     {
         threads?.UseFirst();
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < launches; i++)
+        try
         {
-            Launch(first + i);
-        }
+            long start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < launches; i++)
+            {
+                Launch(first + i);
+            }
 
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        threads?.UseAll();
-        return seconds;
+            return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+        finally
+        {
+            threads?.UseAll();
+        }
     }
 
     /// <summary>Frees what the run made.</summary>
