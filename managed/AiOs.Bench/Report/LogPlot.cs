@@ -14,6 +14,7 @@ internal sealed record PlotPoint(double X, double Y, string Style, string Tip);
 internal sealed record LogPlot
 {
     private const int Width = 1000, Height = 470, Left = 66, Right = 24, Top = 16, Bottom = 48;
+    private const int LabelWidth = 180, LabelHeight = 14;
 
     public required string Title { get; init; }
 
@@ -48,7 +49,7 @@ internal sealed record LogPlot
     /// <summary>Appends the plot as a <c>figure</c>.</summary>
     public void Write(StringBuilder html)
     {
-        html.Append("<figure class=\"chart\"><figcaption><b>").Append(WebUtility.HtmlEncode(Title)).Append("</b></figcaption>\n<svg viewBox=\"0 0 ")
+        html.Append("<figure class=\"chart\"><figcaption><b>").Append(WebUtility.HtmlEncode(Title)).Append("</b></figcaption>\n<div class=\"scroll\" tabindex=\"0\"><svg viewBox=\"0 0 ")
             .Append(Width).Append(' ').Append(Height).Append("\" role=\"img\" aria-label=\"").Append(WebUtility.HtmlEncode(Title)).Append("\">\n");
         foreach (double tick in Ticks(X))
         {
@@ -75,7 +76,7 @@ internal sealed record LogPlot
             html.Append(CultureInfo.InvariantCulture, $"<circle class=\"{point.Style}\" cx=\"{AtX(point.X):F1}\" cy=\"{AtY(point.Y):F1}\" r=\"5\" tabindex=\"0\" data-tip=\"{tip}\"><title>{tip}</title></circle>\n");
         }
 
-        html.Append("</svg></figure>\n");
+        html.Append("</svg></div></figure>\n");
     }
 
     private void WriteLine(StringBuilder html, PlotLine line)
@@ -85,6 +86,12 @@ internal sealed record LogPlot
         html.AppendJoin(' ', inside.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.X:F1},{p.Y:F1}"))).Append("\"/>");
         bool level = line.Points[0].Y == line.Points[^1].Y;
         (double x, double y) = level ? inside[^1] : inside[0];
+        if (level)
+        {
+            // Beside the labels of lines that are so near that they would cover it.
+            x -= LabelWidth * Lines.TakeWhile(other => other != line).Count(
+                other => other.Points[0].Y == other.Points[^1].Y && Math.Abs(AtY(other.Points[0].Y) - y) < LabelHeight);
+        }
 
         // A rising line is labelled along it, a level one above its right end.
         double angle = level ? 0 : Math.Atan2(inside[^1].Y - inside[0].Y, inside[^1].X - inside[0].X) * 180 / Math.PI;

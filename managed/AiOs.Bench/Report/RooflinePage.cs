@@ -148,7 +148,7 @@ public static class RooflinePage
             .Append(Number(result.Gflops, "N1")).Append("</td><td>").Append(Number(result.Gbps, "N1")).Append("</td><td class=\"share\">");
         if (result.LimitShare is { } share)
         {
-            html.Append(CultureInfo.InvariantCulture, $"<span class=\"bar\"><b style=\"width:{100 * Math.Clamp(share, 0, 1):F1}%\"></b></span>{(result.IsNoisy ? "~" : "")}{100 * share:F0} %");
+            html.Append(CultureInfo.InvariantCulture, $"<span class=\"bar\"><b style=\"width:{100 * Math.Clamp(share, 0, 1):F1}%\"></b></span><span class=\"percent\">{(result.IsNoisy ? "~" : "")}{100 * share:F0} %</span>");
         }
 
         html.Append("</td><td>").Append(WebUtility.HtmlEncode(string.Join(", ", result.Peers.Select(p => $"{p.Key} {Time(p.Value)}"))))
