@@ -52,7 +52,7 @@ public:
   /// Each task reads the rows of A where they lie; B too, unless its columns are the rows of memory.
   void run_direct() const {
     const int64_t panels = divide_up(d_.m, kTileRows);
-    const bool reads_b = d_.trans_b == 0 && d_.n % W == 0 && d_.k * d_.ldb <= 2 * kDirectElements;
+    const bool reads_b = reads_right(d_);
     const int64_t columns = reads_b ? 1 : plan_.strips;
     const int64_t wanted = divide_up((reads_b ? 4 : 1) * team_.threads(), d_.batch * columns);
     const int64_t share = divide_up(panels, smaller(wanted, panels)), cuts = divide_up(panels, share);

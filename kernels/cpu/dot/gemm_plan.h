@@ -22,8 +22,9 @@ constexpr int64_t kPhaseWords = int64_t{2} << 20;
 constexpr int64_t kSumRows = 1024;
 static_assert(((kStretch + 1) * kTileCols + kSumRows * kTileCols) * sizeof(float) <= kScratchBytes);
 
-/// The direct path takes at most so many elements of A and of B, and so long a sum.
-constexpr int64_t kDirectElements = 1 << 15;
+/// The direct path takes at most so many elements of A and of B, fewer where each task packs its strip of B, and so
+/// long a sum. Narrow tiles read A more often, so for them packing it pays sooner.
+constexpr int64_t kDirectElements = int64_t{W} << 14, kDirectPacked = 1 << 16;
 constexpr int64_t kDirectDepth = 512;
 
 constexpr int64_t divide_up(int64_t a, int64_t b) {
@@ -81,13 +82,19 @@ inline int64_t group_of(aios_dtype dtype) {
   return dtype == AIOS_DTYPE_I8 ? I8Family::kGroup : dtype == AIOS_DTYPE_BF16 ? Bf16Family::kGroup : 1;
 }
 
+/// Whether the direct path reads B where it lies: its rows are whole vectors.
+inline bool reads_right(const aios_gemm_desc &d) {
+  return d.trans_b == 0 && d.n % W == 0 && d.k * d.ldb <= 2 * kDirectElements;
+}
+
 inline Path path_of(const aios_gemm_desc &d) {
   if (d.packed_b || d.dtype == AIOS_DTYPE_I8)
     return Path::Blocked;
   if (d.m <= kFewRows)
     return Path::Few;
-  const bool small = d.dtype == AIOS_DTYPE_F32 && d.k <= kDirectDepth && d.m * d.k <= kDirectElements &&
-                     d.n * d.k <= kDirectElements && (d.trans_a ? d.k : d.m) * d.lda <= 2 * kDirectElements;
+  const int64_t most = reads_right(d) ? kDirectElements : kDirectPacked;
+  const bool small = d.dtype == AIOS_DTYPE_F32 && d.k <= kDirectDepth && d.m * d.k <= most && d.n * d.k <= most &&
+                     (d.trans_a ? d.k : d.m) * d.lda <= 2 * most;
   return small ? Path::Direct : Path::Blocked;
 }
 
