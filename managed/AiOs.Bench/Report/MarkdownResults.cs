@@ -86,7 +86,9 @@ public static class MarkdownResults
         }
 
         text.Append(CultureInfo.InvariantCulture, $"| {result.Shape} | {result.Level} | {Time(median)} | {Time(result.P10Us)}-{Time(result.P90Us)} | {result.Gflops:F1} | {result.Gbps:F1} |");
-        text.Append(CultureInfo.InvariantCulture, $" {(result.IsNoisy ? "~" : "")}{100 * result.LimitShare:F0} % |");
+        text.Append(result.LimitShare is { } share
+            ? string.Create(CultureInfo.InvariantCulture, $" {(result.IsNoisy ? "~" : "")}{100 * share:F0} % |")
+            : "  |");
         foreach (string peer in peers)
         {
             text.Append(' ').Append(result.Peers.TryGetValue(peer, out double time) ? Time(time) : string.Empty).Append(" |");
