@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# Time of one training step of GPT-2 124M (B=4, T=64, 2 threads): `aios train` against PyTorch in its fair setting (f32),
-# alternating, in the same minutes. Prints a Markdown table; docs/benchmarks.md says how to read it.
-#   bench/training-step/run.sh [rounds, default 3] [dtype of aios: f32 (default) or bf16; both: "f32 bf16"]
+# Time of one training step of a GPT (2 threads): `aios train` against PyTorch in its fair setting (f32), alternating, in the
+# same minutes. Prints a Markdown table; docs/benchmarks.md says how to read it.
+#   [MODEL=gpt2|small] bench/training-step/run.sh [rounds, default 3] [dtype of aios: f32 (default) or bf16; both: "f32 bf16"]
+# gpt2: GPT-2 124M, B=4, T=64. small: 6 layers, 6 heads, width 384, a vocabulary of 256, B=8, T=256.
 # Needs Debian's python3-torch, libopenblas0-openmp and libjemalloc2, and a release build of the solution.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-rounds=${1:-3} dtypes=${*:2} batch=4 block=64 steps=12 warm=4
+rounds=${1:-3} dtypes=${*:2} steps=12 warm=4
+case ${MODEL:-gpt2} in
+  gpt2) batch=4 block=64 layers=12 heads=12 width=768 vocab=50257 ;;
+  small) batch=8 block=256 layers=6 heads=6 width=384 vocab=256 ;;
+  *) echo "error: MODEL=$MODEL; use gpt2 or small" >&2; exit 2 ;;
+esac
 dtypes=${dtypes:-f32}
 aios=managed/AiOs.Cli/bin/Release/net10.0/aios
 libraries=/usr/lib/$(uname -m)-linux-gnu
@@ -15,7 +21,7 @@ for file in /usr/lib/python3/dist-packages/torch "$libraries/openblas-openmp/lib
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-/usr/bin/python3 -c "import numpy as n, sys; n.random.default_rng(1).integers(0, 50257, $steps * $batch * $block + 1).astype('<u2').tofile('$work/tokens.bin')"
+/usr/bin/python3 -c "import numpy as n, sys; n.random.default_rng(1).integers(0, $vocab, $steps * $batch * $block + 1).astype('<u2').tofile('$work/tokens.bin')"
 
 # Runs a program, its output to a file, and leaves its greatest resident memory, in MiB, beside that file.
 measured() {
@@ -30,11 +36,11 @@ PY
 peer() {
   measured "$1" env OPENBLAS_CORETYPE=SkylakeX LD_LIBRARY_PATH="$libraries/openblas-openmp" LD_PRELOAD="$libraries/libjemalloc.so.2" \
     MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always OMP_NUM_THREADS=2 \
-    /usr/bin/python3 bench/training-step/torch_peer.py "$work/tokens.bin" $batch $block $steps
+    /usr/bin/python3 bench/training-step/torch_peer.py "$work/tokens.bin" $batch $block $steps $layers $heads $width $vocab
 }
 ours() {
   rm -rf "$work/out"
-  measured "$2.txt" "$aios" train --tokens "$work/tokens.bin" --dtype "$1" --order sequential --layers 12 --heads 12 --embd 768 --vocab 50257 \
+  measured "$2.txt" "$aios" train --tokens "$work/tokens.bin" --dtype "$1" --order sequential --layers $layers --heads $heads --embd $width --vocab $vocab \
     --block $block --batch $batch --steps $steps --dropout 0 --grad-clip 1 --lr 1e-4 --weight-decay 0.1 --beta2 0.95 \
     --schedule constant --threads 2 --save-every 1000 --out "$work/out" --log-json "$2"
 }

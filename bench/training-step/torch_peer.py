@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch's time for one training step of GPT-2 124M: the peer of `run.sh` beside this file.
+"""PyTorch's time for one training step of a GPT: the peer of `run.sh` beside this file.
 
 Writes one JSON object with the time of every step in milliseconds. The model is GPT-2 with a tied head; a step is forward,
 backward, clipping of the gradient norm and AdamW with two parameter groups, float32 throughout, as `aios train` does it.
@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-tokens_file, batch, block, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-LAYERS, HEADS, WIDTH, VOCAB = 12, 12, 768, 50257
+tokens_file = sys.argv[1]
+batch, block, steps, LAYERS, HEADS, WIDTH, VOCAB = (int(text) for text in sys.argv[2:])
 torch.manual_seed(1)
 torch.set_num_threads(2)
 
