@@ -39,6 +39,9 @@ public sealed class Device : IDisposable
 
     internal DeviceDriver Driver { get; }
 
+    /// <summary>Which work of the streams comes before which.</summary>
+    internal ClockTable Clocks { get; } = new();
+
     /// <summary>Opens a device.</summary>
     /// <param name="name">Name of the backend; see <see cref="Backends.Names"/>.</param>
     /// <param name="options">How to open it; null for the defaults.</param>

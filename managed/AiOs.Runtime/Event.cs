@@ -36,17 +36,22 @@ public sealed class Event : IDisposable
         }
     }
 
+    /// <summary>What the last recording stands for; empty before the first.</summary>
+    internal VectorClock Clock { get; } = new();
+
     /// <summary>True when the last recording has completed, or there was none. Never waits.</summary>
     public bool IsComplete
     {
         get
         {
+            VectorClock recorded = Device.Clocks.Copy(Clock);
             aios_status status = Device.Driver.Query(Handle);
             if (status == aios_status.NotReady)
             {
                 return false;
             }
 
+            Device.Clocks.Observe(recorded);
             Device.Check(status, "event_query");
             return true;
         }
@@ -66,7 +71,12 @@ public sealed class Event : IDisposable
     }
 
     /// <summary>Waits until the last recording has completed; returns at once when there was none.</summary>
-    public void Synchronize() => Device.Check(Device.Driver.Synchronize(Handle), "event_synchronize");
+    public void Synchronize()
+    {
+        VectorClock recorded = Device.Clocks.Copy(Clock);
+        Device.Check(Device.Driver.Synchronize(Handle), "event_synchronize");
+        Device.Clocks.Observe(recorded);
+    }
 
     /// <summary>Destroys the event; work that waits for it still does.</summary>
     public void Dispose()

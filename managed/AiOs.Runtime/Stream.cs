@@ -17,6 +17,7 @@ public sealed class Stream : IDisposable
         Device = device;
         _handle = handle;
         Pool = pool;
+        Clock = device.Clocks.AddStream();
     }
 
     /// <summary>The device that runs the work.</summary>
@@ -40,18 +41,23 @@ public sealed class Stream : IDisposable
     {
         get
         {
+            VectorClock enqueued = Enqueued();
             aios_status status = Device.Driver.Query(Handle);
             if (status == aios_status.NotReady)
             {
                 return false;
             }
 
+            Device.Clocks.Observe(enqueued);
             Check(status, "stream_query");
             return true;
         }
     }
 
     internal bool IsDisposed => _handle.Value == default;
+
+    /// <summary>The stream's number in the device's <see cref="ClockTable"/>.</summary>
+    internal int Clock { get; }
 
     /// <summary>The allocator's pool of this stream.</summary>
     internal int Pool { get; private set; }
@@ -61,7 +67,13 @@ public sealed class Stream : IDisposable
 
     /// <summary>Waits for all work enqueued so far.</summary>
     /// <exception cref="BackendException">Enqueued work failed; the error names the work and the reason.</exception>
-    public void Synchronize() => Check(Device.Driver.Synchronize(Handle), "stream_synchronize");
+    public void Synchronize()
+    {
+        VectorClock enqueued = Enqueued();
+        aios_status status = Device.Driver.Synchronize(Handle);
+        Device.Clocks.Observe(enqueued);
+        Check(status, "stream_synchronize");
+    }
 
     /// <summary>Makes the work enqueued from now on wait for what <paramref name="recorded"/> recorded last.</summary>
     /// <param name="recorded">The event; one that was never recorded is no reason to wait.</param>
@@ -69,6 +81,7 @@ public sealed class Stream : IDisposable
     {
         ArgumentNullException.ThrowIfNull(recorded);
         Check(Device.Driver.Wait(Handle, recorded.Handle), "stream_wait_event");
+        Device.Clocks.Wait(Clock, recorded.Clock);
     }
 
     /// <summary>Enqueues the recording of an event: it completes when all work enqueued before has run.</summary>
@@ -76,6 +89,7 @@ public sealed class Stream : IDisposable
     public void Record(Event recorded)
     {
         ArgumentNullException.ThrowIfNull(recorded);
+        Device.Clocks.Record(Clock, recorded.Clock); // First: what another thread enqueues in between is not covered.
         Check(Device.Driver.Record(recorded.Handle, Handle), "event_record");
     }
 
@@ -156,7 +170,16 @@ public sealed class Stream : IDisposable
         _handle = default;
         Device.Memory.RetirePool(Pool);
         Pool = CachingAllocator.RetiredPool;
+        Device.Clocks.RemoveStream(Clock);
         Device.Forget(this);
         _ = Device.Driver.DestroyStream(handle);
+    }
+
+    /// <summary>What stands for all work the stream has been given. The host that looks at it afterwards may observe it.</summary>
+    private VectorClock Enqueued()
+    {
+        VectorClock clock = VectorClock.Scratch;
+        Device.Clocks.Record(Clock, clock);
+        return clock;
     }
 }
