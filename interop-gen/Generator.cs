@@ -25,7 +25,7 @@ public static class Generator
         var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (Binding binding in bindings.Values)
         {
-            EmitBinding(binding, files);
+            EmitBinding(binding, [.. binding.Manifest.Uses.Select(Bind)], files);
         }
 
         foreach (IGrouping<string, Binding> folder in bindings.Values.GroupBy(b => b.Manifest.Output))
@@ -63,12 +63,13 @@ public static class Generator
         }
     }
 
-    private static void EmitBinding(Binding binding, SortedDictionary<string, string> files)
+    private static void EmitBinding(Binding binding, IReadOnlyList<Binding> used, SortedDictionary<string, string> files)
     {
         Manifest manifest = binding.Manifest;
         string prefix = $"{manifest.Output}/{manifest.Name}";
         files[$"{manifest.LayoutOutput}/{manifest.Name}.Layout.g.cs"] = LayoutEmitter.EmitCSharp(binding);
         Add(files, $"{prefix}.Table.g.cs", binding.Functions.Count == 0 ? null : TableEmitter.Emit(binding));
+        Add(files, $"{prefix}.Accesses.g.cs", manifest.AccessStream.Length == 0 ? null : AccessEmitter.Emit(binding, new AccessBuilder(binding, used).Build()));
         Add(files, $"{prefix}.Structs.g.cs", TypeEmitter.EmitStructs(binding));
         Add(files, $"{prefix}.Enums.g.cs", TypeEmitter.EmitEnums(binding));
         Add(files, $"{prefix}.Constants.g.cs", TypeEmitter.EmitConstants(binding));

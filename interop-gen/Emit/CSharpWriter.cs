@@ -71,7 +71,7 @@ public sealed class CSharpWriter
             throw new GenerationException(declaration.Location, $"'{declaration.Name}' has no documentation comment; write one: it becomes the documentation in C#");
         }
 
-        IReadOnlyList<string[]> comment = declaration.Comment;
+        IReadOnlyList<string[]> comment = CommentCommand.Split(declaration.Comment, out IReadOnlyList<CommentCommand> commands);
         if (comment is [[string line]])
         {
             Summary(Format(line));
@@ -97,7 +97,18 @@ public sealed class CSharpWriter
             Line("/// </summary>");
         }
 
-        if (isFunction)
+        if (commands.Count > 0)
+        {
+            Line("/// <remarks>");
+            Line(isFunction ? $"/// <para><c>{Escape(code)}</c></para>" : "/// <para>What is accessed:</para>");
+            foreach (CommentCommand command in commands)
+            {
+                Line($"/// <para>{Identifiers.Capitalize(command.Name)} <c>{Escape(command.Text)}</c></para>");
+            }
+
+            Line("/// </remarks>");
+        }
+        else if (isFunction)
         {
             Line($"/// <remarks><c>{Escape(code)}</c></remarks>");
         }

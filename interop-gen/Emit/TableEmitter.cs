@@ -22,6 +22,11 @@ public static class TableEmitter
         }
 
         EmitConstructor(writer, binding);
+        if (manifest.AccessStream.Length > 0)
+        {
+            EmitObserved(writer, binding);
+        }
+
         foreach (BoundFunction function in binding.Functions)
         {
             writer.Line();
@@ -54,6 +59,26 @@ public static class TableEmitter
         }
 
         writer.Close();
+    }
+
+    private static void EmitObserved(CSharpWriter writer, Binding binding)
+    {
+        string table = binding.Manifest.Table;
+        writer.Line();
+        writer.Open($"private {table}({table} provider)");
+        foreach (BoundFunction function in binding.Functions)
+        {
+            bool isLauncher = AccessBuilder.IsLauncher(binding.Manifest, function);
+            writer.Line($"{function.Field} = {(isLauncher ? $"&{table}Accesses." : "provider.")}{function.Field};");
+        }
+
+        writer.Close();
+        writer.Line();
+        writer.Line("/// <summary>");
+        writer.Line("/// A table whose launchers tell the observer of their stream what they access before they call the provider's; see");
+        writer.Line("/// <see cref=\"AccessObserver\"/>. The other functions are the provider's own.");
+        writer.Line("/// </summary>");
+        writer.Line($"public {table} Observed() => new(this);");
     }
 
     private static void EmitExport(CSharpWriter writer, Binding binding)

@@ -6,9 +6,12 @@ namespace AiOs.InteropGen.Model;
 /// <param name="Field">Name in C#: the name that the header's users write.</param>
 /// <param name="Symbol">Name that the library exports.</param>
 /// <param name="Declaration">Its prototype.</param>
+/// <param name="Types">C# types of its parameters.</param>
+/// <param name="Result">C# type of its result.</param>
 /// <param name="PointerType">The C# function pointer type.</param>
 /// <param name="IsOptional">Whether a library may lack it.</param>
-public sealed record BoundFunction(string Field, string Symbol, FunctionDeclaration Declaration, string PointerType, bool IsOptional);
+public sealed record BoundFunction(
+    string Field, string Symbol, FunctionDeclaration Declaration, IReadOnlyList<string> Types, string Result, string PointerType, bool IsOptional);
 
 /// <summary>A typedef that becomes a struct of one field.</summary>
 /// <param name="Declaration">The typedef.</param>

@@ -71,7 +71,9 @@ public sealed class BindingBuilder
             string convention = Manifest.Matches(_manifest.SuppressGCTransition, field) ? ", SuppressGCTransition" : "";
             string type = _types.FunctionPointer(
                 convention, function.Result, [.. function.Parameters.Select(p => p.Type)], function.IsVariadic, function.Location);
-            _binding.Functions.Add(new BoundFunction(field, function.Name, function, type, Manifest.Matches(_manifest.Optional, field)));
+            string[] types = [.. function.Parameters.Select(p => _types.Map(p.Type, function.Location))];
+            string result = _types.Map(function.Result, function.Location);
+            _binding.Functions.Add(new BoundFunction(field, function.Name, function, types, result, type, Manifest.Matches(_manifest.Optional, field)));
         }
     }
 

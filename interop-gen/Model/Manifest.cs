@@ -78,6 +78,12 @@ public sealed record Manifest
     /// <summary>How constants are gathered into enums.</summary>
     public IReadOnlyList<EnumGroup> Enums { get; init; } = [];
 
+    /// <summary>
+    /// Type of the first parameter of the functions that must say in their comments what they access, as in
+    /// aios_kernels.h; the table can then be observed. Empty for none.
+    /// </summary>
+    public string AccessStream { get; init; } = "";
+
     /// <summary>Address of a function's page at the vendor, with <c>{name}</c>; null to carry over the comments.</summary>
     public string? DocumentationLink { get; init; }
 

@@ -16,6 +16,13 @@
  * argument returns AIOS_STATUS_INVALID_ARGUMENT.
  *   - The order of every reduction depends on the shapes only: same inputs, same bits, on any number of threads.
  *   - `accumulate`: 0 overwrites the output, 1 adds to what it holds.
+ *   - What a launcher touches is said by lines that interop-gen reads: `\writes x[m : ld][n]` is n elements in each of
+ *     m rows that start ld elements apart. A dimension without a stride is dense; `shape : stride`, both arrays, stands
+ *     for `rank` dimensions. Elements are of the pointer's type, of `x_dtype` or of `dtype`, unless `of` names another,
+ *     and `when` is a condition. Names are parameters or fields of `desc`. A null pointer is not touched, and what is
+ *     written may be read too. Where a part is touched that the arguments do not tell, as in gather, it is the whole.
+ *     The name of a structure, or of a table of them, stands for the lines of its type; what it `\holds` is touched as
+ *     the structure is.
  */
 #ifndef AIOS_KERNELS_H
 #define AIOS_KERNELS_H
@@ -79,36 +86,59 @@ enum {
   AIOS_BINARY_LESS = 7           /**< 1 where a < b, else 0 */
 };
 
-/** out = op(a), elementwise. `out` may be `a` when their strides are equal. */
+/**
+ * out = op(a), elementwise. `out` may be `a` when their strides are equal.
+ * \writes out[shape : out_stride]
+ * \reads a[shape : a_stride]
+ */
 AIOS_API aios_status aios_unary(aios_stream stream, void *out, const void *a, aios_unary_op op,
                                 const aios_elementwise_desc *desc);
 
 /**
  * da = dout * op'(a), elementwise. In the descriptor out_stride is da's, a_stride a's and b_stride dout's.
  * `da` may be `dout` when their strides are equal.
+ * \writes da[shape : out_stride]
+ * \reads a[shape : a_stride], dout[shape : b_stride]
  */
 AIOS_API aios_status aios_unary_backward(aios_stream stream, void *da, const void *dout, const void *a,
                                          aios_unary_op op, const aios_elementwise_desc *desc);
 
-/** out = op(a, b), elementwise with broadcasting. `out` may be `a` or `b` when their strides are equal. */
+/**
+ * out = op(a, b), elementwise with broadcasting. `out` may be `a` or `b` when their strides are equal.
+ * \writes out[shape : out_stride]
+ * \reads a[shape : a_stride], b[shape : b_stride]
+ */
 AIOS_API aios_status aios_binary(aios_stream stream, void *out, const void *a, const void *b, aios_binary_op op,
                                  const aios_elementwise_desc *desc);
 
-/** out[i] = value for i < n. `dtype` may also be AIOS_DTYPE_F16, or AIOS_DTYPE_I32 (value truncated toward zero). */
+/**
+ * out[i] = value for i < n. `dtype` may also be AIOS_DTYPE_F16, or AIOS_DTYPE_I32 (value truncated toward zero).
+ * \writes out[n]
+ */
 AIOS_API aios_status aios_fill(aios_stream stream, void *out, int64_t n, double value, aios_dtype dtype);
 
-/** out[i] = a[i] converted from `a_dtype` to `out_dtype`; each is F32, F16 or BF16. Rounds to nearest even. */
+/**
+ * out[i] = a[i] converted from `a_dtype` to `out_dtype`; each is F32, F16 or BF16. Rounds to nearest even.
+ * \writes out[n]
+ * \reads a[n]
+ */
 AIOS_API aios_status aios_cast(aios_stream stream, void *out, const void *a, int64_t n, aios_dtype out_dtype,
                                aios_dtype a_dtype);
 
 /**
  * out[r][i] = silu(a[r][i]) * a[r][cols + i]: gate and up projections side by side (SwiGLU, arXiv:2002.05202).
  * a is [rows][2 cols], out is [rows][cols].
+ * \writes out[rows][cols]
+ * \reads a[rows][2 * cols]
  */
 AIOS_API aios_status aios_swiglu(aios_stream stream, void *out, const void *a, int64_t rows, int64_t cols,
                                  aios_dtype dtype);
 
-/** Gradient of `aios_swiglu`: da [rows][2 cols] from dout [rows][cols] and a [rows][2 cols]. */
+/**
+ * Gradient of `aios_swiglu`: da [rows][2 cols] from dout [rows][cols] and a [rows][2 cols].
+ * \writes da[rows][2 * cols]
+ * \reads dout[rows][cols], a[rows][2 * cols]
+ */
 AIOS_API aios_status aios_swiglu_backward(aios_stream stream, void *da, const void *dout, const void *a, int64_t rows,
                                           int64_t cols, aios_dtype dtype);
 
@@ -117,6 +147,8 @@ AIOS_API aios_status aios_swiglu_backward(aios_stream stream, void *da, const vo
  * u[i] = (w >> 8) * 2^-24 where w is word i mod 4 of Philox4x32-10 (Salmon et al., SC 2011) with key
  * (low, high word of seed) and counter (low, high word of i / 4, low, high word of offset). The gradient is the same
  * op on dout with the same seed and offset. `out` may be `a`. 0 <= probability < 1.
+ * \writes out[n]
+ * \reads a[n]
  */
 AIOS_API aios_status aios_dropout(aios_stream stream, void *out, const void *a, int64_t n, float probability,
                                   uint64_t seed, uint64_t offset, aios_dtype dtype);
@@ -140,18 +172,26 @@ AIOS_API int64_t aios_reduce_workspace_size(int64_t outer, int64_t n, int64_t in
  * out[o][i] = reduction over r < n of a[o][r][i], for o < outer and i < inner. a is [outer][n][inner], out
  * [outer][inner]. `accumulate` is for SUM and MEAN only. Sums are kept in enough precision that the error does not
  * grow with n beyond a few units in the last place of the sum of magnitudes.
+ * \writes out[outer][inner], workspace[workspace_bytes] of bytes
+ * \reads a[outer][n][inner]
  */
 AIOS_API aios_status aios_reduce(aios_stream stream, void *out, const void *a, void *workspace, int64_t workspace_bytes,
                                  int64_t outer, int64_t n, int64_t inner, aios_reduce_op op, int32_t accumulate,
                                  aios_dtype dtype);
 
-/** out[o][i] = index of the first greatest a[o][r][i] over r < n, n >= 1; the first NaN counts as greatest. */
+/**
+ * out[o][i] = index of the first greatest a[o][r][i] over r < n, n >= 1; the first NaN counts as greatest.
+ * \writes out[outer][inner]
+ * \reads a[outer][n][inner]
+ */
 AIOS_API aios_status aios_argmax(aios_stream stream, int32_t *out, const void *a, int64_t outer, int64_t n,
                                  int64_t inner, aios_dtype dtype);
 
 /**
  * out[o][j][i] = a[o][ids[j]][i] for j < count. a is [outer][axis][inner], out [outer][count][inner].
  * An id outside 0 <= id < axis is an execution error of the stream that names it. Token embedding is outer = 1.
+ * \writes out[outer][count][inner]
+ * \reads a[outer][axis][inner], ids[count]
  */
 AIOS_API aios_status aios_gather(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer,
                                  int64_t axis, int64_t inner, int64_t count, aios_dtype dtype);
@@ -160,6 +200,8 @@ AIOS_API aios_status aios_gather(aios_stream stream, void *out, const void *a, c
  * out[o][ids[j]][i] += a[o][j][i] for j = 0, 1, ... count - 1 in that order: the gradient of `aios_gather`.
  * out is [outer][axis][inner], a [outer][count][inner]. An id out of range is an execution error, as in gather.
  * A bf16 element is summed in binary32 and rounded once for every 131,072 ids.
+ * \writes out[outer][axis][inner]
+ * \reads a[outer][count][inner], ids[count]
  */
 AIOS_API aios_status aios_scatter_add(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer,
                                       int64_t axis, int64_t inner, int64_t count, aios_dtype dtype);
@@ -213,6 +255,8 @@ AIOS_API int64_t aios_gemm_packed_size(const aios_gemm_desc *desc);
  * Packs B, as the desc says it is stored, into `packed` (64-byte aligned), for any number of products whose desc has
  * packed_b = 1 and the same n, k, dtype, batch and stride_b. With stride_b = 0 the batch is of no account: B is packed
  * once, and shared by every product.
+ * \writes packed[aios_gemm_packed_size(desc)] of bytes
+ * \reads b[batch : stride_b][k : ldb][n] when !trans_b, b[batch : stride_b][n : ldb][k] when trans_b
  */
 AIOS_API aios_status aios_gemm_pack(aios_stream stream, void *packed, const void *b, const aios_gemm_desc *desc);
 
@@ -220,6 +264,14 @@ AIOS_API aios_status aios_gemm_pack(aios_stream stream, void *packed, const void
  * C = epilogue(alpha op(A) op(B) + beta C) for each product of the batch. Sums are in binary32, those of I8 in int32_t
  * modulo 2^32, exact. Of bfloat16 the processor may read denormals as 0 and flush sums that are denormal. `residual`
  * may be `c`. `aux` has the shape of C; it, `bias` and `residual` may be null when the epilogue does not name them.
+ * \writes c[batch : stride_c][m : ldc][n] of out_dtype,
+ *   aux[batch : stride_c][m : ldc][n] of out_dtype when epilogue & AIOS_EPILOGUE_GELU_TANH,
+ *   workspace[workspace_bytes] of bytes
+ * \reads a[batch : stride_a][m : lda][k] when !trans_a, a[batch : stride_a][k : lda][m] when trans_a,
+ *   b[batch : stride_b][k : ldb][n] when !trans_b && !packed_b,
+ *   b[batch : stride_b][n : ldb][k] when trans_b && !packed_b, b[aios_gemm_packed_size(desc)] of bytes when packed_b,
+ *   bias[n] of out_dtype when epilogue & AIOS_EPILOGUE_BIAS,
+ *   residual[batch : stride_r][m : ldr][n] of out_dtype when epilogue & AIOS_EPILOGUE_RESIDUAL
  */
 AIOS_API aios_status aios_gemm(aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias,
                                const void *residual, void *workspace, int64_t workspace_bytes,
@@ -236,6 +288,10 @@ AIOS_API aios_status aios_gemm(aios_stream stream, void *c, void *aux, const voi
  *   AIOS_DTYPE_I4                          scales[r][g] (q - zeros[r][g]), g = c / group; without zeros q - 8. A row
  * has ceil(cols / group) groups. This is what GPTQ (arXiv:2210.17323) and AWQ (arXiv:2306.00978) compute, in an order
  * of its own.
+ * \holds data[rows][aios_quantized_row_bytes(format, cols)] of bytes,
+ *   scales[rows] of f32 when format == AIOS_DTYPE_I8 || format == AIOS_DTYPE_F8E4M3 || format == AIOS_DTYPE_F8E5M2,
+ *   scales[rows][(cols + group - 1) / group] of f16 when format == AIOS_DTYPE_I4,
+ *   zeros[rows][(cols + group - 1) / group] of bytes when format == AIOS_DTYPE_I4
  */
 typedef struct aios_qmatrix {
   void *data;        /**< The codes: rows * aios_quantized_row_bytes(format, cols) bytes. */
@@ -258,10 +314,16 @@ AIOS_API int64_t aios_quantized_row_bytes(aios_dtype format, int64_t cols);
  * offsets are those with the least square error of a search around rounding to nearest, and never worse than that;
  * I8, F8 and Q8_0 take the greatest magnitude of a row or block for their greatest code. I4 fits zero points when
  * `out->zeros` is not null. What a row lacks of a whole block repeats its last element.
+ * \writes out
+ * \reads a[out.rows][out.cols]
  */
 AIOS_API aios_status aios_quantize(aios_stream stream, const aios_qmatrix *out, const void *a, aios_dtype dtype);
 
-/** out[r][c] = W[r][c], as `dtype` (F32 or BF16). */
+/**
+ * out[r][c] = W[r][c], as `dtype` (F32 or BF16).
+ * \writes out[a.rows][a.cols]
+ * \reads a
+ */
 AIOS_API aios_status aios_dequantize(aios_stream stream, void *out, const aios_qmatrix *a, aios_dtype dtype);
 
 /** Bytes of workspace of `aios_qmatmul`. */
@@ -274,6 +336,8 @@ AIOS_API int64_t aios_qmatmul_workspace_size(const aios_qmatrix *w, int64_t m, a
  * neighbouring elements of a row (of the whole row for I8), a[i][j] becomes x s / 127 with the integer
  * x = a[i][j] (127 / s) rounded to nearest even; products of integers are summed exactly, their multiples by the scales
  * in binary32. Where s is not finite, the row of c is NaN.
+ * \writes c[m][w.rows], workspace[workspace_bytes] of bytes
+ * \reads a[m][w.cols], w, bias[w.rows]
  */
 AIOS_API aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_qmatrix *w, const void *bias,
                                   void *workspace, int64_t workspace_bytes, int64_t m, aios_dtype dtype);
@@ -284,6 +348,8 @@ AIOS_API aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, co
  * out[r][c] = (x[r][c] - mean[r]) * rstd[r] * weight[c] + bias[c], with the mean and 1 / sqrt(variance + epsilon) of
  * each row (biased variance, two-pass; Ba et al., arXiv:1607.06450). `mean` and `rstd` [rows] may be null, `weight`
  * and `bias` [cols] too (then 1 and 0). `out` may be `x`.
+ * \writes out[rows][cols], mean[rows], rstd[rows]
+ * \reads x[rows][cols], weight[cols], bias[cols]
  */
 AIOS_API aios_status aios_layernorm(aios_stream stream, void *out, float *mean, float *rstd, const void *x,
                                     const void *weight, const void *bias, int64_t rows, int64_t cols, float epsilon,
@@ -295,6 +361,8 @@ AIOS_API int64_t aios_norm_backward_workspace_size(int64_t rows, int64_t cols, a
 /**
  * Gradient of `aios_layernorm`. `dweight` and `dbias` may be null; `weight` may be null (then 1). `accumulate_dx`
  * concerns dx; `accumulate_params` dweight and dbias.
+ * \writes dx[rows][cols], dweight[cols], dbias[cols], workspace[workspace_bytes] of bytes
+ * \reads dout[rows][cols], x[rows][cols], weight[cols], mean[rows], rstd[rows]
  */
 AIOS_API aios_status aios_layernorm_backward(aios_stream stream, void *dx, void *dweight, void *dbias, const void *dout,
                                              const void *x, const void *weight, const float *mean, const float *rstd,
@@ -304,11 +372,17 @@ AIOS_API aios_status aios_layernorm_backward(aios_stream stream, void *dx, void 
 /**
  * out[r][c] = x[r][c] * rstd[r] * weight[c] with rstd = 1 / sqrt(mean of squares + epsilon) of each row (Zhang &
  * Sennrich, arXiv:1910.07467). `rstd` [rows] and `weight` [cols] may be null (then weight is 1). `out` may be `x`.
+ * \writes out[rows][cols], rstd[rows]
+ * \reads x[rows][cols], weight[cols]
  */
 AIOS_API aios_status aios_rmsnorm(aios_stream stream, void *out, float *rstd, const void *x, const void *weight,
                                   int64_t rows, int64_t cols, float epsilon, aios_dtype dtype);
 
-/** Gradient of `aios_rmsnorm`. `dweight` and `weight` may be null. */
+/**
+ * Gradient of `aios_rmsnorm`. `dweight` and `weight` may be null.
+ * \writes dx[rows][cols], dweight[cols], workspace[workspace_bytes] of bytes
+ * \reads dout[rows][cols], x[rows][cols], weight[cols], rstd[rows]
+ */
 AIOS_API aios_status aios_rmsnorm_backward(aios_stream stream, void *dx, void *dweight, const void *dout, const void *x,
                                            const void *weight, const float *rstd, void *workspace,
                                            int64_t workspace_bytes, int64_t rows, int64_t cols, int32_t accumulate_dx,
@@ -340,6 +414,11 @@ AIOS_API int64_t aios_attention_workspace_size(const aios_attention_desc *desc);
  * out = softmax(scale q k^T + mask) v by online softmax over tiles, never holding a q_len x kv_len matrix (Dao et al.,
  * arXiv:2205.14135). `lse` f32 [batch][heads][q_len] receives the log of each row's sum of exponentials and may be
  * null.
+ * \writes out[batch : out_stride[0]][heads : out_stride[1]][q_len : out_stride[2]][head_dim],
+ *   lse[batch][heads][q_len], workspace[workspace_bytes] of bytes
+ * \reads q[batch : q_stride[0]][heads : q_stride[1]][q_len : q_stride[2]][head_dim],
+ *   k[batch : k_stride[0]][kv_heads : k_stride[1]][kv_len : k_stride[2]][head_dim],
+ *   v[batch : v_stride[0]][kv_heads : v_stride[1]][kv_len : v_stride[2]][head_dim]
  */
 AIOS_API aios_status aios_attention(aios_stream stream, void *out, float *lse, const void *q, const void *k,
                                     const void *v, void *workspace, int64_t workspace_bytes,
@@ -348,7 +427,18 @@ AIOS_API aios_status aios_attention(aios_stream stream, void *out, float *lse, c
 /** Bytes of workspace of `aios_attention_backward`. */
 AIOS_API int64_t aios_attention_backward_workspace_size(const aios_attention_desc *desc);
 
-/** Gradient of `aios_attention`; dq, dk and dv are overwritten. Deterministic; memory stays linear in the lengths. */
+/**
+ * Gradient of `aios_attention`; dq, dk and dv are overwritten. Deterministic; memory stays linear in the lengths.
+ * \writes dq[batch : q_stride[0]][heads : q_stride[1]][q_len : q_stride[2]][head_dim],
+ *   dk[batch : k_stride[0]][kv_heads : k_stride[1]][kv_len : k_stride[2]][head_dim],
+ *   dv[batch : v_stride[0]][kv_heads : v_stride[1]][kv_len : v_stride[2]][head_dim],
+ *   workspace[workspace_bytes] of bytes
+ * \reads dout[batch : out_stride[0]][heads : out_stride[1]][q_len : out_stride[2]][head_dim],
+ *   out[batch : out_stride[0]][heads : out_stride[1]][q_len : out_stride[2]][head_dim], lse[batch][heads][q_len],
+ *   q[batch : q_stride[0]][heads : q_stride[1]][q_len : q_stride[2]][head_dim],
+ *   k[batch : k_stride[0]][kv_heads : k_stride[1]][kv_len : k_stride[2]][head_dim],
+ *   v[batch : v_stride[0]][kv_heads : v_stride[1]][kv_len : v_stride[2]][head_dim]
+ */
 AIOS_API aios_status aios_attention_backward(aios_stream stream, void *dq, void *dk, void *dv, const void *dout,
                                              const void *out, const float *lse, const void *q, const void *k,
                                              const void *v, void *workspace, int64_t workspace_bytes,
@@ -359,6 +449,8 @@ AIOS_API aios_status aios_attention_backward(aios_stream stream, void *dq, void 
  * position * theta^(-2 p / head_dim) for pair p. Pairs are (p, p + head_dim / 2), or (2 p, 2 p + 1) when `interleaved`.
  * The position of row t is positions[t], or t when `positions` is null. `inverse` rotates backward: the gradient.
  * head_dim is even. `out` may be `x`.
+ * \writes out[batch][length][heads][head_dim]
+ * \reads x[batch][length][heads][head_dim], positions[length]
  */
 AIOS_API aios_status aios_rope(aios_stream stream, void *out, const void *x, const int32_t *positions, int64_t batch,
                                int64_t length, int64_t heads, int64_t head_dim, float theta, int32_t interleaved,
@@ -366,11 +458,19 @@ AIOS_API aios_status aios_rope(aios_stream stream, void *out, const void *x, con
 
 /* ---------------------------------------------------------------- softmax and loss */
 
-/** out[r][c] = exp(a[r][c] - max_r) / sum_r over each row of [rows][cols]. `out` may be `a`. */
+/**
+ * out[r][c] = exp(a[r][c] - max_r) / sum_r over each row of [rows][cols]. `out` may be `a`.
+ * \writes out[rows][cols]
+ * \reads a[rows][cols]
+ */
 AIOS_API aios_status aios_softmax(aios_stream stream, void *out, const void *a, int64_t rows, int64_t cols,
                                   aios_dtype dtype);
 
-/** da = out * (dout - sum over the row of out * dout). `da` may be `dout`. */
+/**
+ * da = out * (dout - sum over the row of out * dout). `da` may be `dout`.
+ * \writes da[rows][cols]
+ * \reads dout[rows][cols], out[rows][cols]
+ */
 AIOS_API aios_status aios_softmax_backward(aios_stream stream, void *da, const void *dout, const void *out,
                                            int64_t rows, int64_t cols, aios_dtype dtype);
 
@@ -381,6 +481,8 @@ AIOS_API int64_t aios_cross_entropy_workspace_size(int64_t rows, int64_t classes
  * loss[0] = mean over the rows with target >= 0 of lse[r] - logits[r][targets[r]], loss[1] = the number of those rows;
  * lse[r] = log of the row's sum of exponentials. logits are [rows][classes] with row pitch ld. A negative target
  * leaves its row out; one >= classes is an execution error of the stream that names it. No rows: loss[0] is NaN.
+ * \writes loss[2], lse[rows], workspace[workspace_bytes] of bytes
+ * \reads logits[rows : ld][classes], targets[rows]
  */
 AIOS_API aios_status aios_cross_entropy(aios_stream stream, float *loss, float *lse, const void *logits,
                                         const int32_t *targets, void *workspace, int64_t workspace_bytes, int64_t rows,
@@ -389,6 +491,8 @@ AIOS_API aios_status aios_cross_entropy(aios_stream stream, float *loss, float *
 /**
  * dlogits[r][c] = (exp(logits[r][c] - lse[r]) - [c = targets[r]]) * dloss[0] / loss[1], 0 in rows left out.
  * `dloss` is one float of the device. `dlogits` may be `logits` and has the same row pitch.
+ * \writes dlogits[rows : ld][classes]
+ * \reads dloss[1], loss[2], lse[rows], logits[rows : ld][classes], targets[rows]
  */
 AIOS_API aios_status aios_cross_entropy_backward(aios_stream stream, void *dlogits, const float *dloss,
                                                  const float *loss, const float *lse, const void *logits,
@@ -397,7 +501,10 @@ AIOS_API aios_status aios_cross_entropy_backward(aios_stream stream, void *dlogi
 
 /* ---------------------------------------------------------------- optimizers */
 
-/** One gradient of `aios_global_norm`. */
+/**
+ * One gradient of `aios_global_norm`.
+ * \holds data[n]
+ */
 typedef struct aios_norm_tensor {
   const void *data; /**< n elements. */
   int64_t n;        /**< Number of elements. */
@@ -412,11 +519,17 @@ AIOS_API int64_t aios_global_norm_workspace_size(int64_t count, int64_t total);
 /**
  * out[0] = sqrt of the sum of squares of all elements of all tensors, out[1] = min(1, max_norm / (out[0] + 1e-6)):
  * the factor that clips to max_norm (Pascanu et al., arXiv:1211.5063); 1 when max_norm <= 0. `total` is the sum of n.
+ * \writes out[2], workspace[workspace_bytes] of bytes
+ * \reads tensors[count]
  */
 AIOS_API aios_status aios_global_norm(aios_stream stream, float *out, const aios_norm_tensor *tensors, void *workspace,
                                       int64_t workspace_bytes, int64_t count, int64_t total, double max_norm);
 
-/** One parameter of `aios_adamw`. */
+/**
+ * One parameter of `aios_adamw`.
+ * \writes param[n], master[n], m[n], v[n]
+ * \reads grad[n]
+ */
 typedef struct aios_adamw_tensor {
   void *param;         /**< n elements, updated. */
   const void *grad;    /**< n elements. */
@@ -435,11 +548,16 @@ typedef struct aios_adamw_tensor {
  * With `master`, p is the master: it is updated as an F32 parameter would be, and `param`, which is not read, receives
  * its values rounded to nearest even (mixed-precision training, Micikevicius et al., arXiv:1710.03740).
  * Scalars that depend on t are computed in binary64. `grad_scale` is one float of the device or null for 1.
+ * \reads tensors[count], grad_scale[1]
  */
 AIOS_API aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, const float *grad_scale,
                                 int64_t count, int64_t step, double lr, double beta1, double beta2, double epsilon);
 
-/** One parameter of `aios_sgd`. */
+/**
+ * One parameter of `aios_sgd`.
+ * \writes param[n], master[n], velocity[n]
+ * \reads grad[n]
+ */
 typedef struct aios_sgd_tensor {
   void *param;         /**< n elements, updated. */
   const void *grad;    /**< n elements. */
@@ -455,6 +573,7 @@ typedef struct aios_sgd_tensor {
  * g = grad * grad_scale[0] + weight_decay * p; u = g at t = 1, else momentum * u + g; p -= lr * u (or lr * g without
  * velocity). With `master`, p is the master and `param` receives it rounded, as in `aios_adamw`. `grad_scale` is one
  * float of the device or null for 1.
+ * \reads tensors[count], grad_scale[1]
  */
 AIOS_API aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale,
                               int64_t count, int64_t step, double lr, double momentum);
@@ -481,6 +600,8 @@ enum {
  * each on its own part of `buffer`. Writes result[0] = seconds from the first start to the last end, measured on the
  * device, and result[1] = operations or bytes. The arithmetic kinds use no buffer; one pass is 4,096 steps of a loop
  * that keeps every arithmetic unit busy. `buffer` is 64-byte aligned and its contents are finite binary32 numbers.
+ * \writes result[2], buffer[bytes] of bytes when kind > AIOS_PROBE_READ
+ * \reads buffer[bytes] of bytes when kind == AIOS_PROBE_READ
  */
 AIOS_API aios_status aios_probe(aios_stream stream, double *result, void *buffer, int64_t bytes, int64_t passes,
                                 aios_probe_kind kind);

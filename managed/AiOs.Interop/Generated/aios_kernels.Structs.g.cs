@@ -114,6 +114,10 @@ public unsafe struct aios_gemm_desc
 /// has ceil(cols / group) groups. This is what GPTQ (arXiv:2210.17323) and AWQ (arXiv:2306.00978) compute, in an order
 /// of its own.
 /// </summary>
+/// <remarks>
+/// <para>What is accessed:</para>
+/// <para>Holds <c>data[rows][aios_quantized_row_bytes(format, cols)] of bytes, scales[rows] of f32 when format == AIOS_DTYPE_I8 || format == AIOS_DTYPE_F8E4M3 || format == AIOS_DTYPE_F8E5M2, scales[rows][(cols + group - 1) / group] of f16 when format == AIOS_DTYPE_I4, zeros[rows][(cols + group - 1) / group] of bytes when format == AIOS_DTYPE_I4</c></para>
+/// </remarks>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct aios_qmatrix
 {
@@ -184,6 +188,10 @@ public unsafe struct aios_attention_desc
 }
 
 /// <summary>One gradient of <c>aios_global_norm</c>.</summary>
+/// <remarks>
+/// <para>What is accessed:</para>
+/// <para>Holds <c>data[n]</c></para>
+/// </remarks>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct aios_norm_tensor
 {
@@ -198,6 +206,11 @@ public unsafe struct aios_norm_tensor
 }
 
 /// <summary>One parameter of <c>aios_adamw</c>.</summary>
+/// <remarks>
+/// <para>What is accessed:</para>
+/// <para>Writes <c>param[n], master[n], m[n], v[n]</c></para>
+/// <para>Reads <c>grad[n]</c></para>
+/// </remarks>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct aios_adamw_tensor
 {
@@ -227,6 +240,11 @@ public unsafe struct aios_adamw_tensor
 }
 
 /// <summary>One parameter of <c>aios_sgd</c>.</summary>
+/// <remarks>
+/// <para>What is accessed:</para>
+/// <para>Writes <c>param[n], master[n], velocity[n]</c></para>
+/// <para>Reads <c>grad[n]</c></para>
+/// </remarks>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct aios_sgd_tensor
 {

@@ -59,38 +59,117 @@ public sealed unsafe class KernelTable
         aios_probe = (delegate* unmanaged[Cdecl]<aios_stream, double*, void*, long, long, aios_probe_kind, aios_status>)Export(library, path, "aios_probe");
     }
 
+    private KernelTable(KernelTable provider)
+    {
+        aios_unary = &KernelTableAccesses.aios_unary;
+        aios_unary_backward = &KernelTableAccesses.aios_unary_backward;
+        aios_binary = &KernelTableAccesses.aios_binary;
+        aios_fill = &KernelTableAccesses.aios_fill;
+        aios_cast = &KernelTableAccesses.aios_cast;
+        aios_swiglu = &KernelTableAccesses.aios_swiglu;
+        aios_swiglu_backward = &KernelTableAccesses.aios_swiglu_backward;
+        aios_dropout = &KernelTableAccesses.aios_dropout;
+        aios_reduce_workspace_size = provider.aios_reduce_workspace_size;
+        aios_reduce = &KernelTableAccesses.aios_reduce;
+        aios_argmax = &KernelTableAccesses.aios_argmax;
+        aios_gather = &KernelTableAccesses.aios_gather;
+        aios_scatter_add = &KernelTableAccesses.aios_scatter_add;
+        aios_gemm_workspace_size = provider.aios_gemm_workspace_size;
+        aios_gemm_packed_size = provider.aios_gemm_packed_size;
+        aios_gemm_pack = &KernelTableAccesses.aios_gemm_pack;
+        aios_gemm = &KernelTableAccesses.aios_gemm;
+        aios_quantized_row_bytes = provider.aios_quantized_row_bytes;
+        aios_quantize = &KernelTableAccesses.aios_quantize;
+        aios_dequantize = &KernelTableAccesses.aios_dequantize;
+        aios_qmatmul_workspace_size = provider.aios_qmatmul_workspace_size;
+        aios_qmatmul = &KernelTableAccesses.aios_qmatmul;
+        aios_layernorm = &KernelTableAccesses.aios_layernorm;
+        aios_norm_backward_workspace_size = provider.aios_norm_backward_workspace_size;
+        aios_layernorm_backward = &KernelTableAccesses.aios_layernorm_backward;
+        aios_rmsnorm = &KernelTableAccesses.aios_rmsnorm;
+        aios_rmsnorm_backward = &KernelTableAccesses.aios_rmsnorm_backward;
+        aios_attention_workspace_size = provider.aios_attention_workspace_size;
+        aios_attention = &KernelTableAccesses.aios_attention;
+        aios_attention_backward_workspace_size = provider.aios_attention_backward_workspace_size;
+        aios_attention_backward = &KernelTableAccesses.aios_attention_backward;
+        aios_rope = &KernelTableAccesses.aios_rope;
+        aios_softmax = &KernelTableAccesses.aios_softmax;
+        aios_softmax_backward = &KernelTableAccesses.aios_softmax_backward;
+        aios_cross_entropy_workspace_size = provider.aios_cross_entropy_workspace_size;
+        aios_cross_entropy = &KernelTableAccesses.aios_cross_entropy;
+        aios_cross_entropy_backward = &KernelTableAccesses.aios_cross_entropy_backward;
+        aios_global_norm_workspace_size = provider.aios_global_norm_workspace_size;
+        aios_global_norm = &KernelTableAccesses.aios_global_norm;
+        aios_adamw = &KernelTableAccesses.aios_adamw;
+        aios_sgd = &KernelTableAccesses.aios_sgd;
+        aios_probe = &KernelTableAccesses.aios_probe;
+    }
+
+    /// <summary>
+    /// A table whose launchers tell the observer of their stream what they access before they call the provider's; see
+    /// <see cref="AccessObserver"/>. The other functions are the provider's own.
+    /// </summary>
+    public KernelTable Observed() => new(this);
+
     /// <summary>out = op(a), elementwise. <c>out</c> may be <c>a</c> when their strides are equal.</summary>
-    /// <remarks><c>aios_status aios_unary(aios_stream stream, void *out, const void *a, aios_unary_op op, const aios_elementwise_desc *desc)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_unary(aios_stream stream, void *out, const void *a, aios_unary_op op, const aios_elementwise_desc *desc)</c></para>
+    /// <para>Writes <c>out[shape : out_stride]</c></para>
+    /// <para>Reads <c>a[shape : a_stride]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, aios_unary_op, aios_elementwise_desc*, aios_status> aios_unary;
 
     /// <summary>
     /// da = dout * op'(a), elementwise. In the descriptor out_stride is da's, a_stride a's and b_stride dout's.
     /// <c>da</c> may be <c>dout</c> when their strides are equal.
     /// </summary>
-    /// <remarks><c>aios_status aios_unary_backward(aios_stream stream, void *da, const void *dout, const void *a, aios_unary_op op, const aios_elementwise_desc *desc)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_unary_backward(aios_stream stream, void *da, const void *dout, const void *a, aios_unary_op op, const aios_elementwise_desc *desc)</c></para>
+    /// <para>Writes <c>da[shape : out_stride]</c></para>
+    /// <para>Reads <c>a[shape : a_stride], dout[shape : b_stride]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, aios_unary_op, aios_elementwise_desc*, aios_status> aios_unary_backward;
 
     /// <summary>out = op(a, b), elementwise with broadcasting. <c>out</c> may be <c>a</c> or <c>b</c> when their strides are equal.</summary>
-    /// <remarks><c>aios_status aios_binary(aios_stream stream, void *out, const void *a, const void *b, aios_binary_op op, const aios_elementwise_desc *desc)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_binary(aios_stream stream, void *out, const void *a, const void *b, aios_binary_op op, const aios_elementwise_desc *desc)</c></para>
+    /// <para>Writes <c>out[shape : out_stride]</c></para>
+    /// <para>Reads <c>a[shape : a_stride], b[shape : b_stride]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, aios_binary_op, aios_elementwise_desc*, aios_status> aios_binary;
 
     /// <summary>out[i] = value for i &lt; n. <c>dtype</c> may also be AIOS_DTYPE_F16, or AIOS_DTYPE_I32 (value truncated toward zero).</summary>
-    /// <remarks><c>aios_status aios_fill(aios_stream stream, void *out, int64_t n, double value, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_fill(aios_stream stream, void *out, int64_t n, double value, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[n]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, long, double, aios_dtype, aios_status> aios_fill;
 
     /// <summary>out[i] = a[i] converted from <c>a_dtype</c> to <c>out_dtype</c>; each is F32, F16 or BF16. Rounds to nearest even.</summary>
-    /// <remarks><c>aios_status aios_cast(aios_stream stream, void *out, const void *a, int64_t n, aios_dtype out_dtype, aios_dtype a_dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_cast(aios_stream stream, void *out, const void *a, int64_t n, aios_dtype out_dtype, aios_dtype a_dtype)</c></para>
+    /// <para>Writes <c>out[n]</c></para>
+    /// <para>Reads <c>a[n]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, long, aios_dtype, aios_dtype, aios_status> aios_cast;
 
     /// <summary>
     /// out[r][i] = silu(a[r][i]) * a[r][cols + i]: gate and up projections side by side (SwiGLU, arXiv:2002.05202).
     /// a is [rows][2 cols], out is [rows][cols].
     /// </summary>
-    /// <remarks><c>aios_status aios_swiglu(aios_stream stream, void *out, const void *a, int64_t rows, int64_t cols, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_swiglu(aios_stream stream, void *out, const void *a, int64_t rows, int64_t cols, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[rows][cols]</c></para>
+    /// <para>Reads <c>a[rows][2 * cols]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, long, long, aios_dtype, aios_status> aios_swiglu;
 
     /// <summary>Gradient of <c>aios_swiglu</c>: da [rows][2 cols] from dout [rows][cols] and a [rows][2 cols].</summary>
-    /// <remarks><c>aios_status aios_swiglu_backward(aios_stream stream, void *da, const void *dout, const void *a, int64_t rows, int64_t cols, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_swiglu_backward(aios_stream stream, void *da, const void *dout, const void *a, int64_t rows, int64_t cols, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>da[rows][2 * cols]</c></para>
+    /// <para>Reads <c>dout[rows][cols], a[rows][2 * cols]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, long, long, aios_dtype, aios_status> aios_swiglu_backward;
 
     /// <summary>
@@ -99,7 +178,11 @@ public sealed unsafe class KernelTable
     /// (low, high word of seed) and counter (low, high word of i / 4, low, high word of offset). The gradient is the same
     /// op on dout with the same seed and offset. <c>out</c> may be <c>a</c>. 0 &lt;= probability &lt; 1.
     /// </summary>
-    /// <remarks><c>aios_status aios_dropout(aios_stream stream, void *out, const void *a, int64_t n, float probability, uint64_t seed, uint64_t offset, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_dropout(aios_stream stream, void *out, const void *a, int64_t n, float probability, uint64_t seed, uint64_t offset, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[n]</c></para>
+    /// <para>Reads <c>a[n]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, long, float, ulong, ulong, aios_dtype, aios_status> aios_dropout;
 
     /// <summary>Bytes of workspace of <c>aios_reduce</c>.</summary>
@@ -111,18 +194,30 @@ public sealed unsafe class KernelTable
     /// [outer][inner]. <c>accumulate</c> is for SUM and MEAN only. Sums are kept in enough precision that the error does not
     /// grow with n beyond a few units in the last place of the sum of magnitudes.
     /// </summary>
-    /// <remarks><c>aios_status aios_reduce(aios_stream stream, void *out, const void *a, void *workspace, int64_t workspace_bytes, int64_t outer, int64_t n, int64_t inner, aios_reduce_op op, int32_t accumulate, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_reduce(aios_stream stream, void *out, const void *a, void *workspace, int64_t workspace_bytes, int64_t outer, int64_t n, int64_t inner, aios_reduce_op op, int32_t accumulate, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[outer][inner], workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>a[outer][n][inner]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, long, long, long, long, aios_reduce_op, int, aios_dtype, aios_status> aios_reduce;
 
     /// <summary>out[o][i] = index of the first greatest a[o][r][i] over r &lt; n, n &gt;= 1; the first NaN counts as greatest.</summary>
-    /// <remarks><c>aios_status aios_argmax(aios_stream stream, int32_t *out, const void *a, int64_t outer, int64_t n, int64_t inner, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_argmax(aios_stream stream, int32_t *out, const void *a, int64_t outer, int64_t n, int64_t inner, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[outer][inner]</c></para>
+    /// <para>Reads <c>a[outer][n][inner]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, int*, void*, long, long, long, aios_dtype, aios_status> aios_argmax;
 
     /// <summary>
     /// out[o][j][i] = a[o][ids[j]][i] for j &lt; count. a is [outer][axis][inner], out [outer][count][inner].
     /// An id outside 0 &lt;= id &lt; axis is an execution error of the stream that names it. Token embedding is outer = 1.
     /// </summary>
-    /// <remarks><c>aios_status aios_gather(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer, int64_t axis, int64_t inner, int64_t count, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_gather(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer, int64_t axis, int64_t inner, int64_t count, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[outer][count][inner]</c></para>
+    /// <para>Reads <c>a[outer][axis][inner], ids[count]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, int*, long, long, long, long, aios_dtype, aios_status> aios_gather;
 
     /// <summary>
@@ -130,7 +225,11 @@ public sealed unsafe class KernelTable
     /// out is [outer][axis][inner], a [outer][count][inner]. An id out of range is an execution error, as in gather.
     /// A bf16 element is summed in binary32 and rounded once for every 131,072 ids.
     /// </summary>
-    /// <remarks><c>aios_status aios_scatter_add(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer, int64_t axis, int64_t inner, int64_t count, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_scatter_add(aios_stream stream, void *out, const void *a, const int32_t *ids, int64_t outer, int64_t axis, int64_t inner, int64_t count, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[outer][axis][inner]</c></para>
+    /// <para>Reads <c>a[outer][count][inner], ids[count]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, int*, long, long, long, long, aios_dtype, aios_status> aios_scatter_add;
 
     /// <summary>Bytes of workspace of <c>aios_gemm</c>.</summary>
@@ -149,7 +248,11 @@ public sealed unsafe class KernelTable
     /// packed_b = 1 and the same n, k, dtype, batch and stride_b. With stride_b = 0 the batch is of no account: B is packed
     /// once, and shared by every product.
     /// </summary>
-    /// <remarks><c>aios_status aios_gemm_pack(aios_stream stream, void *packed, const void *b, const aios_gemm_desc *desc)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_gemm_pack(aios_stream stream, void *packed, const void *b, const aios_gemm_desc *desc)</c></para>
+    /// <para>Writes <c>packed[aios_gemm_packed_size(desc)] of bytes</c></para>
+    /// <para>Reads <c>b[batch : stride_b][k : ldb][n] when !trans_b, b[batch : stride_b][n : ldb][k] when trans_b</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, aios_gemm_desc*, aios_status> aios_gemm_pack;
 
     /// <summary>
@@ -157,7 +260,11 @@ public sealed unsafe class KernelTable
     /// modulo 2^32, exact. Of bfloat16 the processor may read denormals as 0 and flush sums that are denormal. <c>residual</c>
     /// may be <c>c</c>. <c>aux</c> has the shape of C; it, <c>bias</c> and <c>residual</c> may be null when the epilogue does not name them.
     /// </summary>
-    /// <remarks><c>aios_status aios_gemm(aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias, const void *residual, void *workspace, int64_t workspace_bytes, const aios_gemm_desc *desc)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_gemm(aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias, const void *residual, void *workspace, int64_t workspace_bytes, const aios_gemm_desc *desc)</c></para>
+    /// <para>Writes <c>c[batch : stride_c][m : ldc][n] of out_dtype, aux[batch : stride_c][m : ldc][n] of out_dtype when epilogue &amp; AIOS_EPILOGUE_GELU_TANH, workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>a[batch : stride_a][m : lda][k] when !trans_a, a[batch : stride_a][k : lda][m] when trans_a, b[batch : stride_b][k : ldb][n] when !trans_b &amp;&amp; !packed_b, b[batch : stride_b][n : ldb][k] when trans_b &amp;&amp; !packed_b, b[aios_gemm_packed_size(desc)] of bytes when packed_b, bias[n] of out_dtype when epilogue &amp; AIOS_EPILOGUE_BIAS, residual[batch : stride_r][m : ldr][n] of out_dtype when epilogue &amp; AIOS_EPILOGUE_RESIDUAL</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, void*, void*, long, aios_gemm_desc*, aios_status> aios_gemm;
 
     /// <summary>
@@ -173,11 +280,19 @@ public sealed unsafe class KernelTable
     /// I8, F8 and Q8_0 take the greatest magnitude of a row or block for their greatest code. I4 fits zero points when
     /// <c>out-&gt;zeros</c> is not null. What a row lacks of a whole block repeats its last element.
     /// </summary>
-    /// <remarks><c>aios_status aios_quantize(aios_stream stream, const aios_qmatrix *out, const void *a, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_quantize(aios_stream stream, const aios_qmatrix *out, const void *a, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out</c></para>
+    /// <para>Reads <c>a[out.rows][out.cols]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_qmatrix*, void*, aios_dtype, aios_status> aios_quantize;
 
     /// <summary>out[r][c] = W[r][c], as <c>dtype</c> (F32 or BF16).</summary>
-    /// <remarks><c>aios_status aios_dequantize(aios_stream stream, void *out, const aios_qmatrix *a, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_dequantize(aios_stream stream, void *out, const aios_qmatrix *a, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[a.rows][a.cols]</c></para>
+    /// <para>Reads <c>a</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, aios_qmatrix*, aios_dtype, aios_status> aios_dequantize;
 
     /// <summary>Bytes of workspace of <c>aios_qmatmul</c>.</summary>
@@ -192,7 +307,11 @@ public sealed unsafe class KernelTable
     /// x = a[i][j] (127 / s) rounded to nearest even; products of integers are summed exactly, their multiples by the scales
     /// in binary32. Where s is not finite, the row of c is NaN.
     /// </summary>
-    /// <remarks><c>aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_qmatrix *w, const void *bias, void *workspace, int64_t workspace_bytes, int64_t m, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_qmatrix *w, const void *bias, void *workspace, int64_t workspace_bytes, int64_t m, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>c[m][w.rows], workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>a[m][w.cols], w, bias[w.rows]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, aios_qmatrix*, void*, void*, long, long, aios_dtype, aios_status> aios_qmatmul;
 
     /// <summary>
@@ -200,7 +319,11 @@ public sealed unsafe class KernelTable
     /// each row (biased variance, two-pass; Ba et al., arXiv:1607.06450). <c>mean</c> and <c>rstd</c> [rows] may be null, <c>weight</c>
     /// and <c>bias</c> [cols] too (then 1 and 0). <c>out</c> may be <c>x</c>.
     /// </summary>
-    /// <remarks><c>aios_status aios_layernorm(aios_stream stream, void *out, float *mean, float *rstd, const void *x, const void *weight, const void *bias, int64_t rows, int64_t cols, float epsilon, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_layernorm(aios_stream stream, void *out, float *mean, float *rstd, const void *x, const void *weight, const void *bias, int64_t rows, int64_t cols, float epsilon, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[rows][cols], mean[rows], rstd[rows]</c></para>
+    /// <para>Reads <c>x[rows][cols], weight[cols], bias[cols]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, float*, float*, void*, void*, void*, long, long, float, aios_dtype, aios_status> aios_layernorm;
 
     /// <summary>Bytes of workspace of <c>aios_layernorm_backward</c> and <c>aios_rmsnorm_backward</c>.</summary>
@@ -211,18 +334,30 @@ public sealed unsafe class KernelTable
     /// Gradient of <c>aios_layernorm</c>. <c>dweight</c> and <c>dbias</c> may be null; <c>weight</c> may be null (then 1). <c>accumulate_dx</c>
     /// concerns dx; <c>accumulate_params</c> dweight and dbias.
     /// </summary>
-    /// <remarks><c>aios_status aios_layernorm_backward(aios_stream stream, void *dx, void *dweight, void *dbias, const void *dout, const void *x, const void *weight, const float *mean, const float *rstd, void *workspace, int64_t workspace_bytes, int64_t rows, int64_t cols, int32_t accumulate_dx, int32_t accumulate_params, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_layernorm_backward(aios_stream stream, void *dx, void *dweight, void *dbias, const void *dout, const void *x, const void *weight, const float *mean, const float *rstd, void *workspace, int64_t workspace_bytes, int64_t rows, int64_t cols, int32_t accumulate_dx, int32_t accumulate_params, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>dx[rows][cols], dweight[cols], dbias[cols], workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>dout[rows][cols], x[rows][cols], weight[cols], mean[rows], rstd[rows]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, void*, float*, float*, void*, long, long, long, int, int, aios_dtype, aios_status> aios_layernorm_backward;
 
     /// <summary>
     /// out[r][c] = x[r][c] * rstd[r] * weight[c] with rstd = 1 / sqrt(mean of squares + epsilon) of each row (Zhang &amp;
     /// Sennrich, arXiv:1910.07467). <c>rstd</c> [rows] and <c>weight</c> [cols] may be null (then weight is 1). <c>out</c> may be <c>x</c>.
     /// </summary>
-    /// <remarks><c>aios_status aios_rmsnorm(aios_stream stream, void *out, float *rstd, const void *x, const void *weight, int64_t rows, int64_t cols, float epsilon, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_rmsnorm(aios_stream stream, void *out, float *rstd, const void *x, const void *weight, int64_t rows, int64_t cols, float epsilon, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[rows][cols], rstd[rows]</c></para>
+    /// <para>Reads <c>x[rows][cols], weight[cols]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, float*, void*, void*, long, long, float, aios_dtype, aios_status> aios_rmsnorm;
 
     /// <summary>Gradient of <c>aios_rmsnorm</c>. <c>dweight</c> and <c>weight</c> may be null.</summary>
-    /// <remarks><c>aios_status aios_rmsnorm_backward(aios_stream stream, void *dx, void *dweight, const void *dout, const void *x, const void *weight, const float *rstd, void *workspace, int64_t workspace_bytes, int64_t rows, int64_t cols, int32_t accumulate_dx, int32_t accumulate_params, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_rmsnorm_backward(aios_stream stream, void *dx, void *dweight, const void *dout, const void *x, const void *weight, const float *rstd, void *workspace, int64_t workspace_bytes, int64_t rows, int64_t cols, int32_t accumulate_dx, int32_t accumulate_params, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>dx[rows][cols], dweight[cols], workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>dout[rows][cols], x[rows][cols], weight[cols], rstd[rows]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, float*, void*, long, long, long, int, int, aios_dtype, aios_status> aios_rmsnorm_backward;
 
     /// <summary>Bytes of workspace of <c>aios_attention</c>.</summary>
@@ -234,7 +369,11 @@ public sealed unsafe class KernelTable
     /// arXiv:2205.14135). <c>lse</c> f32 [batch][heads][q_len] receives the log of each row's sum of exponentials and may be
     /// null.
     /// </summary>
-    /// <remarks><c>aios_status aios_attention(aios_stream stream, void *out, float *lse, const void *q, const void *k, const void *v, void *workspace, int64_t workspace_bytes, const aios_attention_desc *desc)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_attention(aios_stream stream, void *out, float *lse, const void *q, const void *k, const void *v, void *workspace, int64_t workspace_bytes, const aios_attention_desc *desc)</c></para>
+    /// <para>Writes <c>out[batch : out_stride[0]][heads : out_stride[1]][q_len : out_stride[2]][head_dim], lse[batch][heads][q_len], workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>q[batch : q_stride[0]][heads : q_stride[1]][q_len : q_stride[2]][head_dim], k[batch : k_stride[0]][kv_heads : k_stride[1]][kv_len : k_stride[2]][head_dim], v[batch : v_stride[0]][kv_heads : v_stride[1]][kv_len : v_stride[2]][head_dim]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, float*, void*, void*, void*, void*, long, aios_attention_desc*, aios_status> aios_attention;
 
     /// <summary>Bytes of workspace of <c>aios_attention_backward</c>.</summary>
@@ -242,7 +381,11 @@ public sealed unsafe class KernelTable
     public readonly delegate* unmanaged[Cdecl]<aios_attention_desc*, long> aios_attention_backward_workspace_size;
 
     /// <summary>Gradient of <c>aios_attention</c>; dq, dk and dv are overwritten. Deterministic; memory stays linear in the lengths.</summary>
-    /// <remarks><c>aios_status aios_attention_backward(aios_stream stream, void *dq, void *dk, void *dv, const void *dout, const void *out, const float *lse, const void *q, const void *k, const void *v, void *workspace, int64_t workspace_bytes, const aios_attention_desc *desc)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_attention_backward(aios_stream stream, void *dq, void *dk, void *dv, const void *dout, const void *out, const float *lse, const void *q, const void *k, const void *v, void *workspace, int64_t workspace_bytes, const aios_attention_desc *desc)</c></para>
+    /// <para>Writes <c>dq[batch : q_stride[0]][heads : q_stride[1]][q_len : q_stride[2]][head_dim], dk[batch : k_stride[0]][kv_heads : k_stride[1]][kv_len : k_stride[2]][head_dim], dv[batch : v_stride[0]][kv_heads : v_stride[1]][kv_len : v_stride[2]][head_dim], workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>dout[batch : out_stride[0]][heads : out_stride[1]][q_len : out_stride[2]][head_dim], out[batch : out_stride[0]][heads : out_stride[1]][q_len : out_stride[2]][head_dim], lse[batch][heads][q_len], q[batch : q_stride[0]][heads : q_stride[1]][q_len : q_stride[2]][head_dim], k[batch : k_stride[0]][kv_heads : k_stride[1]][kv_len : k_stride[2]][head_dim], v[batch : v_stride[0]][kv_heads : v_stride[1]][kv_len : v_stride[2]][head_dim]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, void*, void*, float*, void*, void*, void*, void*, long, aios_attention_desc*, aios_status> aios_attention_backward;
 
     /// <summary>
@@ -251,15 +394,27 @@ public sealed unsafe class KernelTable
     /// The position of row t is positions[t], or t when <c>positions</c> is null. <c>inverse</c> rotates backward: the gradient.
     /// head_dim is even. <c>out</c> may be <c>x</c>.
     /// </summary>
-    /// <remarks><c>aios_status aios_rope(aios_stream stream, void *out, const void *x, const int32_t *positions, int64_t batch, int64_t length, int64_t heads, int64_t head_dim, float theta, int32_t interleaved, int32_t inverse, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_rope(aios_stream stream, void *out, const void *x, const int32_t *positions, int64_t batch, int64_t length, int64_t heads, int64_t head_dim, float theta, int32_t interleaved, int32_t inverse, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[batch][length][heads][head_dim]</c></para>
+    /// <para>Reads <c>x[batch][length][heads][head_dim], positions[length]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, int*, long, long, long, long, float, int, int, aios_dtype, aios_status> aios_rope;
 
     /// <summary>out[r][c] = exp(a[r][c] - max_r) / sum_r over each row of [rows][cols]. <c>out</c> may be <c>a</c>.</summary>
-    /// <remarks><c>aios_status aios_softmax(aios_stream stream, void *out, const void *a, int64_t rows, int64_t cols, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_softmax(aios_stream stream, void *out, const void *a, int64_t rows, int64_t cols, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>out[rows][cols]</c></para>
+    /// <para>Reads <c>a[rows][cols]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, long, long, aios_dtype, aios_status> aios_softmax;
 
     /// <summary>da = out * (dout - sum over the row of out * dout). <c>da</c> may be <c>dout</c>.</summary>
-    /// <remarks><c>aios_status aios_softmax_backward(aios_stream stream, void *da, const void *dout, const void *out, int64_t rows, int64_t cols, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_softmax_backward(aios_stream stream, void *da, const void *dout, const void *out, int64_t rows, int64_t cols, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>da[rows][cols]</c></para>
+    /// <para>Reads <c>dout[rows][cols], out[rows][cols]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, void*, void*, long, long, aios_dtype, aios_status> aios_softmax_backward;
 
     /// <summary>Bytes of workspace of <c>aios_cross_entropy</c>.</summary>
@@ -271,14 +426,22 @@ public sealed unsafe class KernelTable
     /// lse[r] = log of the row's sum of exponentials. logits are [rows][classes] with row pitch ld. A negative target
     /// leaves its row out; one &gt;= classes is an execution error of the stream that names it. No rows: loss[0] is NaN.
     /// </summary>
-    /// <remarks><c>aios_status aios_cross_entropy(aios_stream stream, float *loss, float *lse, const void *logits, const int32_t *targets, void *workspace, int64_t workspace_bytes, int64_t rows, int64_t classes, int64_t ld, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_cross_entropy(aios_stream stream, float *loss, float *lse, const void *logits, const int32_t *targets, void *workspace, int64_t workspace_bytes, int64_t rows, int64_t classes, int64_t ld, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>loss[2], lse[rows], workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>logits[rows : ld][classes], targets[rows]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, float*, float*, void*, int*, void*, long, long, long, long, aios_dtype, aios_status> aios_cross_entropy;
 
     /// <summary>
     /// dlogits[r][c] = (exp(logits[r][c] - lse[r]) - [c = targets[r]]) * dloss[0] / loss[1], 0 in rows left out.
     /// <c>dloss</c> is one float of the device. <c>dlogits</c> may be <c>logits</c> and has the same row pitch.
     /// </summary>
-    /// <remarks><c>aios_status aios_cross_entropy_backward(aios_stream stream, void *dlogits, const float *dloss, const float *loss, const float *lse, const void *logits, const int32_t *targets, int64_t rows, int64_t classes, int64_t ld, aios_dtype dtype)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_cross_entropy_backward(aios_stream stream, void *dlogits, const float *dloss, const float *loss, const float *lse, const void *logits, const int32_t *targets, int64_t rows, int64_t classes, int64_t ld, aios_dtype dtype)</c></para>
+    /// <para>Writes <c>dlogits[rows : ld][classes]</c></para>
+    /// <para>Reads <c>dloss[1], loss[2], lse[rows], logits[rows : ld][classes], targets[rows]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, float*, float*, float*, void*, int*, long, long, long, aios_dtype, aios_status> aios_cross_entropy_backward;
 
     /// <summary>Bytes of workspace of <c>aios_global_norm</c> for tensors with <c>total</c> elements altogether.</summary>
@@ -289,7 +452,11 @@ public sealed unsafe class KernelTable
     /// out[0] = sqrt of the sum of squares of all elements of all tensors, out[1] = min(1, max_norm / (out[0] + 1e-6)):
     /// the factor that clips to max_norm (Pascanu et al., arXiv:1211.5063); 1 when max_norm &lt;= 0. <c>total</c> is the sum of n.
     /// </summary>
-    /// <remarks><c>aios_status aios_global_norm(aios_stream stream, float *out, const aios_norm_tensor *tensors, void *workspace, int64_t workspace_bytes, int64_t count, int64_t total, double max_norm)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_global_norm(aios_stream stream, float *out, const aios_norm_tensor *tensors, void *workspace, int64_t workspace_bytes, int64_t count, int64_t total, double max_norm)</c></para>
+    /// <para>Writes <c>out[2], workspace[workspace_bytes] of bytes</c></para>
+    /// <para>Reads <c>tensors[count]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, float*, aios_norm_tensor*, void*, long, long, long, double, aios_status> aios_global_norm;
 
     /// <summary>
@@ -300,7 +467,10 @@ public sealed unsafe class KernelTable
     /// its values rounded to nearest even (mixed-precision training, Micikevicius et al., arXiv:1710.03740).
     /// Scalars that depend on t are computed in binary64. <c>grad_scale</c> is one float of the device or null for 1.
     /// </summary>
-    /// <remarks><c>aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double beta1, double beta2, double epsilon)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double beta1, double beta2, double epsilon)</c></para>
+    /// <para>Reads <c>tensors[count], grad_scale[1]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_adamw_tensor*, float*, long, long, double, double, double, double, aios_status> aios_adamw;
 
     /// <summary>
@@ -309,7 +479,10 @@ public sealed unsafe class KernelTable
     /// velocity). With <c>master</c>, p is the master and <c>param</c> receives it rounded, as in <c>aios_adamw</c>. <c>grad_scale</c> is one
     /// float of the device or null for 1.
     /// </summary>
-    /// <remarks><c>aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double momentum)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double momentum)</c></para>
+    /// <para>Reads <c>tensors[count], grad_scale[1]</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_sgd_tensor*, float*, long, long, double, double, aios_status> aios_sgd;
 
     /// <summary>
@@ -318,7 +491,11 @@ public sealed unsafe class KernelTable
     /// device, and result[1] = operations or bytes. The arithmetic kinds use no buffer; one pass is 4,096 steps of a loop
     /// that keeps every arithmetic unit busy. <c>buffer</c> is 64-byte aligned and its contents are finite binary32 numbers.
     /// </summary>
-    /// <remarks><c>aios_status aios_probe(aios_stream stream, double *result, void *buffer, int64_t bytes, int64_t passes, aios_probe_kind kind)</c></remarks>
+    /// <remarks>
+    /// <para><c>aios_status aios_probe(aios_stream stream, double *result, void *buffer, int64_t bytes, int64_t passes, aios_probe_kind kind)</c></para>
+    /// <para>Writes <c>result[2], buffer[bytes] of bytes when kind &gt; AIOS_PROBE_READ</c></para>
+    /// <para>Reads <c>buffer[bytes] of bytes when kind == AIOS_PROBE_READ</c></para>
+    /// </remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, double*, void*, long, long, aios_probe_kind, aios_status> aios_probe;
 
     private static void* Export(nint library, string path, string symbol) => NativeLibrary.TryGetExport(library, symbol, out nint address)

@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "b586bee4a9c014696dabe832214c62f659d34f1b6e523786d1c188151bf4bc92"
+#define AIOS_HEADER_HASH "2a4f360ef74b8f63da034668c3d0834a2eb48e0f89b34fc574c8aaac1d3010cb"

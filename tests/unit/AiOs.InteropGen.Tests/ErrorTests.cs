@@ -52,6 +52,61 @@ public class ErrorTests
         Assert.StartsWith(expected, error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", "'x_f' does not say what it accesses; add lines such as '\\writes out[n]'")]
+    [InlineData("\\write out[n]", "'x_f': '\\write' is not known")]
+    [InlineData("\\holds out[n]", "'x_f': '\\holds' is not known")]
+    [InlineData("\\writes uot[n]", "'x_f': there is no 'uot' among its parameters and fields")]
+    [InlineData("\\writes out[m]", "'x_f': there is no 'm' among its parameters and fields")]
+    [InlineData("\\writes out[d.m]", "'x_f': there is no 'd.m' among its parameters and fields")]
+    [InlineData("\\writes out", "'x_f': 'out' is no buffer with dimensions; write for example out[n]")]
+    [InlineData("\\writes n[n]", "'x_f': 'n' is no buffer with dimensions")]
+    [InlineData("\\writes out[n", "'x_f': ']' is missing at the end of 'out [ n'")]
+    [InlineData("\\writes out[n] a[n]", "'x_f': ',' is missing before 'a' of 'out [ n ] a [ n ]'")]
+    [InlineData("\\writes out[n],", "'x_f': a name is missing at the end of 'out [ n ] ,'")]
+    [InlineData("\\writes out[n == 1]", "'x_f': '(n == 1)' is a condition, not a number")]
+    [InlineData("\\writes out[x_size()]", "'x_f': a name is missing before ')'")]
+    [InlineData("\\writes out[y_size(n)]", "'x_f': there is no function 'y_size'")]
+    [InlineData("\\writes out[x_size(n, n)]", "'x_f': 'x_size' has 1 arguments, not 2")]
+    [InlineData("\\writes out[n] of words", "'x_f': 'words' is no element type")]
+    [InlineData("\\reads a[n]", "'x_f': 'dtype' is no element type")]
+    [InlineData("\\reads d", "'x_f': 'x_desc' does not say what it holds")]
+    public void What_a_launcher_accesses_must_be_said(string line, string expected)
+    {
+        TestEnvironment.RequireClang();
+        using var folder = new TemporaryFolder();
+        folder.Write("x.h", $$"""
+            /** A stream. */
+            typedef struct x_stream_s *x_stream;
+            /** A descriptor. */
+            typedef struct x_desc {
+              long long k; /**< An extent. */
+            } x_desc;
+            /** Bytes. */
+            long long x_size(long long n);
+            /**
+             * A function.
+             * {{line}}
+             */
+            void x_f(x_stream s, float *out, const void *a, const x_desc *d, long long n);
+            """);
+        string path = folder.Write("manifests/x.json", Manifest(AllFunctions + ", \"handles\": [\"x_stream\"], \"accessStream\": \"x_stream\""));
+        var error = Assert.Throws<GenerationException>(() => Generator.Generate(folder.Path, Path.GetDirectoryName(path)!));
+        Assert.StartsWith($"x.h:13: {expected}", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void Only_launchers_say_what_they_access()
+    {
+        TestEnvironment.RequireClang();
+        using var folder = new TemporaryFolder();
+        folder.Write("x.h", "/** A stream. */\ntypedef struct x_stream_s *x_stream;\n/**\n * A function.\n * \\reads a[1]\n */\nvoid x_f(float *a);");
+        string path = folder.Write("manifests/x.json", Manifest(AllFunctions + ", \"handles\": [\"x_stream\"], \"accessStream\": \"x_stream\""));
+        var error = Assert.Throws<GenerationException>(() => Generator.Generate(folder.Path, Path.GetDirectoryName(path)!));
+        Assert.StartsWith("x.h:7: 'x_f' takes no x_stream, so \\reads says nothing about it", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_missing_header_is_named()
     {
