@@ -78,6 +78,7 @@ public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator
     {
         "int" when value is >= int.MinValue and <= uint.MaxValue => (int)value,
         "uint" when value is >= int.MinValue and <= uint.MaxValue => (uint)value,
+        "byte" when value is >= byte.MinValue and <= byte.MaxValue => value,
         "long" or "ulong" => value,
         _ => throw new GenerationException(constant.Location, $"the value {value} of '{constant.Name}' does not fit its type"),
     };

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using AiOs.Interop;
 
@@ -12,6 +13,7 @@ public sealed class Device : IDisposable
     private readonly DeviceOptions _options;
     private readonly List<Stream> _streams = [];
     private readonly Lock _gate = new();
+    private readonly ConcurrentQueue<IDisposable> _abandoned = new();
     private volatile bool _disposed;
 
     private Device(string name, DeviceDriver driver, DeviceOptions options)
@@ -110,6 +112,7 @@ public sealed class Device : IDisposable
     /// <exception cref="BackendException">Work of a stream failed.</exception>
     public void Synchronize()
     {
+        Sweep();
         foreach (Stream stream in Streams())
         {
             stream.Synchronize();
@@ -134,6 +137,7 @@ public sealed class Device : IDisposable
         }
 
         _disposed = true;
+        Sweep();
         Memory.Close();
         if (leaks.Blocks.Count > 0)
         {
@@ -155,6 +159,34 @@ public sealed class Device : IDisposable
         if (status != aios_status.Ok)
         {
             Throw(status, call);
+        }
+    }
+
+    /// <summary>Takes what a finaliser found and enqueued work may still use: memory of other libraries.</summary>
+    internal void Abandon(IDisposable resource) => _abandoned.Enqueue(resource);
+
+    /// <summary>Gives back what finalisers found, after the work that may use it.</summary>
+    internal void Sweep()
+    {
+        // Counted first: what comes while the streams are drained may be used by later work.
+        int count = _abandoned.Count;
+        if (count > 0)
+        {
+            Drain();
+        }
+
+        for (; count > 0 && _abandoned.TryDequeue(out IDisposable? resource); count--)
+        {
+            resource.Dispose();
+        }
+    }
+
+    /// <summary>Waits for the work of all streams, failed or not. Never throws.</summary>
+    internal void Drain()
+    {
+        foreach (Stream stream in Streams())
+        {
+            stream.Drain();
         }
     }
 

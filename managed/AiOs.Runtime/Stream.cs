@@ -75,6 +75,17 @@ public sealed class Stream : IDisposable
         Check(status, "stream_synchronize");
     }
 
+    /// <summary>Waits for all work enqueued so far, failed or not. Never throws.</summary>
+    internal void Drain()
+    {
+        if (!IsDisposed)
+        {
+            VectorClock enqueued = Enqueued();
+            _ = Device.Driver.Synchronize(_handle);
+            Device.Clocks.Observe(enqueued);
+        }
+    }
+
     /// <summary>Makes the work enqueued from now on wait for what <paramref name="recorded"/> recorded last.</summary>
     /// <param name="recorded">The event; one that was never recorded is no reason to wait.</param>
     public void WaitFor(Event recorded)

@@ -19,6 +19,18 @@ public enum DType
 
     /// <summary>32-bit integer (<see cref="int"/>): indices and targets.</summary>
     I32 = aios_dtype.I32,
+
+    /// <summary>8-bit integer (<see cref="sbyte"/>): storage.</summary>
+    I8 = aios_dtype.I8,
+
+    /// <summary>8-bit unsigned integer (<see cref="byte"/>): storage.</summary>
+    U8 = aios_dtype.U8,
+
+    /// <summary>8-bit float with bias 7 and no infinity (its bits as <see cref="byte"/>): storage.</summary>
+    F8E4M3 = aios_dtype.F8e4m3,
+
+    /// <summary>8-bit float, the upper half of a binary16 (its bits as <see cref="byte"/>): storage.</summary>
+    F8E5M2 = aios_dtype.F8e5m2,
 }
 
 /// <summary>Facts about dtypes.</summary>
@@ -26,10 +38,19 @@ public static class DTypes
 {
     /// <summary>Size of one element in bytes.</summary>
     /// <param name="dtype">The element type.</param>
-    public static int Size(this DType dtype) => dtype is DType.F32 or DType.I32 ? 4 : 2;
+    public static int Size(this DType dtype) => dtype switch
+    {
+        DType.F32 or DType.I32 => 4,
+        DType.F16 or DType.BF16 => 2,
+        _ => 1,
+    };
+
+    /// <summary>True for the types that a gradient can have.</summary>
+    /// <param name="dtype">The element type.</param>
+    public static bool IsFloating(this DType dtype) => dtype is DType.F32 or DType.F16 or DType.BF16;
 
     /// <summary>The dtype of a .NET element type.</summary>
-    /// <typeparam name="T">float, Half, <see cref="BFloat16"/> or int.</typeparam>
+    /// <typeparam name="T">float, Half, <see cref="BFloat16"/>, int, sbyte or byte.</typeparam>
     /// <exception cref="NotSupportedException">No dtype stores <typeparamref name="T"/>.</exception>
     public static DType Of<T>()
         where T : unmanaged
@@ -38,7 +59,9 @@ public static class DTypes
             : typeof(T) == typeof(int) ? DType.I32
             : typeof(T) == typeof(BFloat16) ? DType.BF16
             : typeof(T) == typeof(Half) ? DType.F16
-            : throw new NotSupportedException($"no dtype stores {typeof(T)}; use float, Half, BFloat16 or int");
+            : typeof(T) == typeof(sbyte) ? DType.I8
+            : typeof(T) == typeof(byte) ? DType.U8
+            : throw new NotSupportedException($"no dtype stores {typeof(T)}; use float, Half, BFloat16, int, sbyte or byte");
     }
 
     internal static aios_dtype Native(this DType dtype) => (aios_dtype)dtype;

@@ -118,9 +118,18 @@ internal static class Require
 
     public static void HostType(string op, TensorBody body, DType dtype, long length)
     {
-        if (body.DType != dtype || body.Length != length)
+        bool stores = body.DType == dtype || (dtype == DType.U8 && body.DType is DType.F8E4M3 or DType.F8E5M2);
+        if (!stores || body.Length != length)
         {
             Throw($"{op}: the tensor is {body.DType} {Text(body)} but the host has {length} elements of {dtype}");
+        }
+    }
+
+    public static void Writable(string op, TensorBody body)
+    {
+        if (body.IsReadOnly)
+        {
+            Throw($"{op}: the tensor {Text(body)} belongs to a library that forbids writing to it; make a copy first");
         }
     }
 

@@ -9,7 +9,7 @@ namespace AiOs.Tensors;
 /// <see cref="Ops"/> belong to the <see cref="Tape"/>. Using a tensor after its end throws
 /// <see cref="ObjectDisposedException"/>. A tensor is used by one thread at a time.
 /// </summary>
-public readonly struct Tensor : IDisposable, IEquatable<Tensor>
+public readonly partial struct Tensor : IDisposable, IEquatable<Tensor>
 {
     private readonly TensorBody? _body;
     private readonly int _generation;
@@ -122,7 +122,7 @@ public readonly struct Tensor : IDisposable, IEquatable<Tensor>
     /// <param name="stream">The stream that uses it; its device holds the data. Waits for the copy.</param>
     /// <param name="values">As many values as the shape has elements.</param>
     /// <param name="shape">Extents, at most 8, none negative.</param>
-    /// <typeparam name="T">float, Half, <see cref="BFloat16"/> or int.</typeparam>
+    /// <typeparam name="T">float, Half, <see cref="BFloat16"/>, int, sbyte or byte.</typeparam>
     /// <exception cref="ArgumentException">The number of values is not that of the shape.</exception>
     public static Tensor From<T>(Stream stream, ReadOnlySpan<T> values, params ReadOnlySpan<long> shape)
         where T : unmanaged
@@ -135,14 +135,14 @@ public readonly struct Tensor : IDisposable, IEquatable<Tensor>
     }
 
     /// <summary>Marks this tensor as one whose gradient is wanted, and returns it.</summary>
-    /// <exception cref="InvalidOperationException">It is not floating-point, not contiguous, or made by an op.</exception>
+    /// <exception cref="InvalidOperationException">It is not floating-point, not contiguous, read-only, or made by an op.</exception>
     public Tensor WithGrad()
     {
         TensorBody body = Body;
-        if (body.DType == DType.I32 || !body.IsContiguous || body.Tape is not null)
+        if (!body.DType.IsFloating() || !body.IsContiguous || body.IsReadOnly || body.Tape is not null)
         {
             throw new InvalidOperationException(
-                $"WithGrad: a {body.DType} tensor {Shapes.Text(body.Shape)} cannot be a leaf; use a contiguous floating-point tensor made by Tensor.From, Zeros or Full");
+                $"WithGrad: a {body.DType} tensor {Shapes.Text(body.Shape)} cannot be a leaf; use a contiguous, writable floating-point tensor made by Tensor.From, Zeros or Full");
         }
 
         body.RequiresGrad = true;
@@ -153,7 +153,7 @@ public readonly struct Tensor : IDisposable, IEquatable<Tensor>
     /// <summary>Copies all elements to the host in row-major order, after all work of the stream, and waits.</summary>
     /// <param name="destination">Exactly as many elements as the tensor has.</param>
     /// <param name="stream">The stream that copies.</param>
-    /// <typeparam name="T">The .NET type of the dtype: float, Half, <see cref="BFloat16"/> or int.</typeparam>
+    /// <typeparam name="T">The .NET type of the dtype: float, Half, <see cref="BFloat16"/>, int, sbyte or byte.</typeparam>
     /// <exception cref="ArgumentException">The length or the type does not match.</exception>
     public void CopyTo<T>(Span<T> destination, Stream stream)
         where T : unmanaged
@@ -182,8 +182,10 @@ public readonly struct Tensor : IDisposable, IEquatable<Tensor>
     /// <summary>Overwrites all elements with the values of the host and waits until they may change again.</summary>
     /// <param name="values">Exactly as many elements as the tensor has, row-major.</param>
     /// <param name="stream">The stream that copies.</param>
-    /// <typeparam name="T">The .NET type of the dtype: float, Half, <see cref="BFloat16"/> or int.</typeparam>
-    /// <exception cref="ArgumentException">The length or the type does not match, or the tensor is not contiguous.</exception>
+    /// <typeparam name="T">The .NET type of the dtype: float, Half, <see cref="BFloat16"/>, int, sbyte or byte.</typeparam>
+    /// <exception cref="ArgumentException">
+    /// The length or the type does not match, or the tensor is not contiguous or read-only.
+    /// </exception>
     public void CopyFrom<T>(ReadOnlySpan<T> values, Stream stream)
         where T : unmanaged
     {
@@ -191,14 +193,17 @@ public readonly struct Tensor : IDisposable, IEquatable<Tensor>
         TensorBody body = Body;
         Require.HostType("Tensor.CopyFrom", body, DTypes.Of<T>(), values.Length);
         Require.Contiguous("Tensor.CopyFrom", body);
+        Require.Writable("Tensor.CopyFrom", body);
         stream.CopyFromHost(body.Pointer, values);
     }
 
     /// <summary>Enqueues overwriting all elements from pinned memory, which must not change until that has run.</summary>
     /// <param name="values">Exactly as many elements as the tensor has, row-major.</param>
     /// <param name="stream">The stream that copies.</param>
-    /// <typeparam name="T">The .NET type of the dtype: float, Half, <see cref="BFloat16"/> or int.</typeparam>
-    /// <exception cref="ArgumentException">The length or the type does not match, or the tensor is not contiguous.</exception>
+    /// <typeparam name="T">The .NET type of the dtype: float, Half, <see cref="BFloat16"/>, int, sbyte or byte.</typeparam>
+    /// <exception cref="ArgumentException">
+    /// The length or the type does not match, or the tensor is not contiguous or read-only.
+    /// </exception>
     public void CopyFrom<T>(PinnedMemory<T> values, Stream stream)
         where T : unmanaged
     {
@@ -207,6 +212,7 @@ public readonly struct Tensor : IDisposable, IEquatable<Tensor>
         TensorBody body = Body;
         Require.HostType("Tensor.CopyFrom", body, DTypes.Of<T>(), values.Length);
         Require.Contiguous("Tensor.CopyFrom", body);
+        Require.Writable("Tensor.CopyFrom", body);
         stream.Copy(body.Pointer, values.Pointer, values.Bytes);
     }
 

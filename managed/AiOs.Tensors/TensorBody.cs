@@ -56,10 +56,13 @@ internal sealed class TensorBody
     public ReadOnlySpan<long> Strides => MemoryMarshal.CreateReadOnlySpan(ref _strides[0], Rank);
 
     /// <summary>True when nobody else can see what is written to the data.</summary>
-    public bool IsExclusive => _storage!.Holds == 1;
+    public bool IsExclusive => _storage!.Holds == 1 && _storage.IsPrivate;
 
     /// <summary>True when nothing but handles that end with the backward pass, and one saved activation, needs the data.</summary>
-    public bool IsOnlySavedOnce => _storage!.Holds - _storage.TapeHolds == 1;
+    public bool IsOnlySavedOnce => _storage!.Holds - _storage.TapeHolds == 1 && _storage.IsPrivate;
+
+    /// <summary>True when nothing may be written to the data.</summary>
+    public bool IsReadOnly => _storage!.IsReadOnly;
 
     /// <summary>A dense tensor of undefined contents with one hold.</summary>
     public static TensorBody Allocate(Stream stream, DType dtype, ReadOnlySpan<long> shape, long extraBytes = 0)
@@ -74,6 +77,22 @@ internal sealed class TensorBody
         body.DType = dtype;
         body.IsContiguous = true;
         body.Begin(storage, storage.Address, stream);
+        return body;
+    }
+
+    /// <summary>A tensor over memory of another library, which the storage owns from here on, with one hold.</summary>
+    public static TensorBody Foreign(
+        ForeignMemory memory, nint pointer, DType dtype, ReadOnlySpan<long> shape, ReadOnlySpan<long> strides, Stream stream)
+    {
+        TensorStorage storage = TensorStorage.Over(memory, pointer, stream);
+        TensorBody body = Pool<TensorBody>.Rent();
+        shape.CopyTo(body._shape);
+        strides.CopyTo(body._strides);
+        body.Rank = shape.Length;
+        body.Length = Shapes.Product(shape);
+        body.DType = dtype;
+        body.IsContiguous = Shapes.IsDense(shape, strides);
+        body.Begin(storage, pointer, stream);
         return body;
     }
 
@@ -99,6 +118,13 @@ internal sealed class TensorBody
         Extents strides = default;
         Shapes.DenseStrides(shape, strides);
         return View(source, shape, ((ReadOnlySpan<long>)strides)[..shape.Length], 0);
+    }
+
+    /// <summary>The storage with one share more, which any thread may drop.</summary>
+    public TensorStorage ShareStorage()
+    {
+        _storage!.Share();
+        return _storage;
     }
 
     /// <summary>Makes a tape the owner of the handle.</summary>

@@ -12,6 +12,9 @@ internal abstract class DeviceDriver
 
     public abstract KernelTable Kernels { get; }
 
+    /// <summary>What other libraries call the device's memory (aios_dlpack.h).</summary>
+    public abstract aios_dlpack_device InterchangeDevice { get; }
+
     /// <summary>Text of the calling thread's last failure.</summary>
     public abstract string LastError { get; }
 

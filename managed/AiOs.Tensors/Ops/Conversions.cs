@@ -11,7 +11,7 @@ public static partial class Ops
     public static unsafe Tensor Cast(Tape tape, Tensor x, DType dtype)
     {
         TensorBody a = Require.Input("Cast", "x", tape, x);
-        if (a.DType == DType.I32 || dtype is not (DType.F32 or DType.F16 or DType.BF16))
+        if (!a.DType.IsFloating() || dtype is not (DType.F32 or DType.F16 or DType.BF16))
         {
             Require.Throw($"Cast: {a.DType} to {dtype} is not a conversion between floating-point types");
         }

@@ -8,7 +8,7 @@ namespace AiOs.Interop.Tests;
 public class LayoutTests
 {
     private static (string Item, long Expected, long Actual)[] All() =>
-        [.. AiosTableLayout.Measure(), .. KernelTableLayout.Measure(), .. CpuTableLayout.Measure()];
+        [.. AiosTableLayout.Measure(), .. KernelTableLayout.Measure(), .. CpuTableLayout.Measure(), .. DLPackTableLayout.Measure()];
 
     [Fact]
     public void CSharp_lays_out_what_clang_does()
@@ -23,7 +23,7 @@ public class LayoutTests
     public void The_C_compiler_agrees()
     {
         (string Item, long Expected, long Actual)[] all = All();
-        var source = new StringBuilder("#include <stddef.h>\n#include <stdio.h>\n#include \"aios_cpu.h\"\n#include \"aios_kernels.h\"\nint main(void) {\n");
+        var source = new StringBuilder("#include <stddef.h>\n#include <stdio.h>\n#include \"aios_cpu.h\"\n#include \"aios_kernels.h\"\n#include \"aios_dlpack.h\"\nint main(void) {\n");
         foreach ((string item, _, _) in all)
         {
             source.Append(CultureInfo.InvariantCulture, $"  printf(\"%lld\\n\", (long long)({item}));\n");

@@ -25,6 +25,8 @@ internal sealed unsafe class CpuDriver : DeviceDriver
 
     public override KernelTable Kernels { get; }
 
+    public override aios_dlpack_device InterchangeDevice => new() { type = aios_dlpack_device_type.Cpu, id = 0 };
+
     public override string LastError => Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "";
 
     /// <summary>Sets the number of workers of the process-wide pool.</summary>
