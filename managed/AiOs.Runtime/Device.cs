@@ -21,6 +21,8 @@ public sealed class Device : IDisposable
         Name = name;
         Driver = driver;
         _options = options;
+        Races = options.DetectRaces ? new RaceDetector(this) : null;
+        Kernels = Races is null ? driver.Kernels : driver.Kernels.Observed();
         Memory = new CachingAllocator(this, options);
     }
 
@@ -31,10 +33,13 @@ public sealed class Device : IDisposable
     public DeviceInfo Info => Driver.Info;
 
     /// <summary>The operations of aios_kernels.h as this device implements them.</summary>
-    public KernelTable Kernels => Driver.Kernels;
+    public KernelTable Kernels { get; }
 
     /// <summary>The device's memory.</summary>
     public CachingAllocator Memory { get; }
+
+    /// <summary>Finds unordered accesses; null unless <see cref="DeviceOptions.DetectRaces"/> asked for it.</summary>
+    public RaceDetector? Races { get; }
 
     /// <summary>True once <see cref="Dispose"/> was called.</summary>
     public bool IsDisposed => _disposed;
@@ -66,6 +71,7 @@ public sealed class Device : IDisposable
         Check(Driver.CreateStream(out aios_stream handle), "stream_create");
         var stream = new Stream(this, handle, Memory.AddPool());
         Memory.BindPool(stream.Pool, stream);
+        Races?.Add(stream);
         lock (_gate)
         {
             _streams.Add(stream);
@@ -208,6 +214,7 @@ public sealed class Device : IDisposable
 
     private void Throw(aios_status status, string call)
     {
+        RaceDetector.ThrowPending();
         string problem = Driver.LastError;
         throw new BackendException(status, call, problem.Length == 0 ? $"{call} failed with status {status}" : $"{call}: {problem} ({status})");
     }

@@ -94,7 +94,7 @@ public sealed class DeviceMemory<T> : IDisposable
         using Event done = stream.Device.CreateEvent();
         using (System.Buffers.MemoryHandle pin = destination.Pin())
         {
-            stream.Copy(AddressOf(pin), Pointer, (long)destination.Length * Unsafe.SizeOf<T>());
+            stream.CopyHost(AddressOf(pin), Pointer, (long)destination.Length * Unsafe.SizeOf<T>(), toHost: true);
             stream.Record(done);
             if (!done.IsComplete)
             {

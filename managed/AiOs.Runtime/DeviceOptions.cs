@@ -12,6 +12,12 @@ public sealed record DeviceOptions
     /// </summary>
     public bool TrackAllocations { get; init; } = Environment.GetEnvironmentVariable("AIOS_LEAK_STACKS") == "1";
 
+    /// <summary>
+    /// Opens the device with a <see cref="RaceDetector"/>, which makes every launch slower. On by default when the
+    /// environment has AIOS_RACE_DETECT=1.
+    /// </summary>
+    public bool DetectRaces { get; init; } = Environment.GetEnvironmentVariable("AIOS_RACE_DETECT") == "1";
+
     /// <summary>Upper limit of the memory reserved from the device, in bytes; null for none.</summary>
     public long? MemoryLimitBytes { get; init; }
 

@@ -42,14 +42,31 @@ public sealed class PinnedMemory<T> : MemoryManager<T>
         }
     }
 
-    /// <inheritdoc/>
-    public override unsafe Span<T> GetSpan() => new((void*)Pointer, Length);
+    /// <summary>The elements, to be read only: work in flight may read them too, but not write them.</summary>
+    /// <exception cref="RaceException">Work in flight writes them (with <see cref="DeviceOptions.DetectRaces"/>).</exception>
+    public unsafe ReadOnlySpan<T> ReadOnlySpan
+    {
+        get
+        {
+            Device.Races?.HostAccess(Pointer, Bytes, isWrite: false);
+            return new ReadOnlySpan<T>((void*)Pointer, Length);
+        }
+    }
+
+    /// <summary>The elements, to be read and written.</summary>
+    /// <exception cref="RaceException">Work in flight uses them (with <see cref="DeviceOptions.DetectRaces"/>).</exception>
+    public override unsafe Span<T> GetSpan()
+    {
+        Device.Races?.HostAccess(Pointer, Bytes, isWrite: true);
+        return new Span<T>((void*)Pointer, Length);
+    }
 
     /// <inheritdoc/>
     public override unsafe MemoryHandle Pin(int elementIndex = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(elementIndex);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(elementIndex, Length);
+        Device.Races?.HostAccess(Pointer, Bytes, isWrite: true);
         return new MemoryHandle((T*)Pointer + elementIndex, default, this);
     }
 

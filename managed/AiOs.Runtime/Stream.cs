@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using AiOs.Interop;
 
 namespace AiOs.Runtime;
@@ -113,7 +114,8 @@ public sealed class Stream : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         if (bytes > 0)
         {
-            Check(Device.Driver.Copy(Handle, destination, source, bytes), "memcpy_async");
+            Device.Races?.Enqueue(this, "copy", [Accessed("destination", destination, bytes, true), Accessed("source", source, bytes, false)]);
+            EnqueueCopy(destination, source, bytes);
         }
     }
 
@@ -126,8 +128,35 @@ public sealed class Stream : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         if (bytes > 0)
         {
+            Device.Races?.Enqueue(this, "fill", [Accessed("destination", destination, bytes, true)]);
             Check(Device.Driver.Fill(Handle, destination, value, bytes), "memset_async");
         }
+    }
+
+    /// <summary>
+    /// Tells the race detector, when the device has one, what work that is about to be enqueued accesses. Launches of the
+    /// kernel table, copies and fills tell it themselves; anything else that uses memory in the stream's order must.
+    /// </summary>
+    /// <param name="operation">Name of the work, for reports.</param>
+    /// <param name="accesses">What it accesses.</param>
+    /// <exception cref="RaceException">Nothing orders it with earlier accesses of the same bytes.</exception>
+    public void Declare(string operation, params ReadOnlySpan<Access> accesses)
+    {
+        if (Device.Races is not { } races)
+        {
+            return;
+        }
+
+        var ranges = new List<RangeAccess>(accesses.Length);
+        foreach (Access access in accesses)
+        {
+            if (access.Bytes > 0)
+            {
+                ranges.Add(Accessed("", access.Address, access.Bytes, access.IsWrite));
+            }
+        }
+
+        races.Enqueue(this, operation, CollectionsMarshal.AsSpan(ranges));
     }
 
     /// <summary>
@@ -142,7 +171,7 @@ public sealed class Stream : IDisposable
     {
         fixed (T* pointer = source)
         {
-            Copy(destination, (nint)pointer, (long)source.Length * sizeof(T));
+            CopyHost(destination, (nint)pointer, (long)source.Length * sizeof(T), toHost: false);
             Synchronize();
         }
     }
@@ -156,7 +185,7 @@ public sealed class Stream : IDisposable
     {
         fixed (T* pointer = destination)
         {
-            Copy((nint)pointer, source, (long)destination.Length * sizeof(T));
+            CopyHost((nint)pointer, source, (long)destination.Length * sizeof(T), toHost: true);
             Synchronize();
         }
     }
@@ -177,6 +206,7 @@ public sealed class Stream : IDisposable
         }
 
         aios_stream handle = _handle;
+        Device.Races?.Remove(handle);
         _ = Device.Driver.Synchronize(handle);
         _handle = default;
         Device.Memory.RetirePool(Pool);
@@ -185,6 +215,23 @@ public sealed class Stream : IDisposable
         Device.Forget(this);
         _ = Device.Driver.DestroyStream(handle);
     }
+
+    /// <summary>Enqueues a copy from or to host memory that is no pinned memory; it has to be waited for.</summary>
+    internal void CopyHost(nint destination, nint source, long bytes, bool toHost)
+    {
+        if (bytes > 0)
+        {
+            Device.Races?.Enqueue(
+                this, "copy", [toHost ? Accessed("source", source, bytes, false) : Accessed("destination", destination, bytes, true)]);
+            EnqueueCopy(destination, source, bytes);
+        }
+    }
+
+    private static RangeAccess Accessed(string name, nint address, long bytes, bool isWrite) =>
+        new(name, new StridedRange(address, bytes), isWrite);
+
+    private void EnqueueCopy(nint destination, nint source, long bytes) =>
+        Check(Device.Driver.Copy(Handle, destination, source, bytes), "memcpy_async");
 
     /// <summary>What stands for all work the stream has been given. The host that looks at it afterwards may observe it.</summary>
     private VectorClock Enqueued()

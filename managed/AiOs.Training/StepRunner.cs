@@ -94,7 +94,7 @@ internal sealed class StepRunner : IDisposable
             loader.Release();
         }
 
-        ReadOnlySpan<float> results = slot.Results.GetSpan();
+        ReadOnlySpan<float> results = slot.Results.ReadOnlySpan;
         double loss = 0;
         foreach (float partLoss in results[.._parts])
         {

@@ -46,6 +46,23 @@ public readonly record struct StridedRange(long Start, long Length, long Pitch =
         return false;
     }
 
+    /// <summary>The part inside a plain range, which it overlaps; a run that begins or ends inside is kept whole when there are several.</summary>
+    /// <param name="start">First address of the range.</param>
+    /// <param name="end">Address behind its last byte.</param>
+    public StridedRange Clip(long start, long end)
+    {
+        if (Count == 1)
+        {
+            long from = Math.Max(Start, start);
+            return new StridedRange(from, Math.Min(End, end) - from);
+        }
+
+        long first = Math.Max(0, FloorDivide(start - Start - Length, Pitch) + 1);
+        long last = Math.Min(Count - 1, FloorDivide(end - 1 - Start, Pitch));
+        return last > first ? this with { Start = Start + (first * Pitch), Count = last - first + 1 }
+            : new StridedRange(Start + (first * Pitch), Length).Clip(start, end);
+    }
+
     /// <summary>Whether it has surely every byte of the other; false may mean that it is too hard to tell.</summary>
     public bool Covers(in StridedRange other)
     {

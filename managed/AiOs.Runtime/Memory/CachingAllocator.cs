@@ -98,7 +98,7 @@ public sealed class CachingAllocator
             ObjectDisposedException.ThrowIf(_closed, _device);
             Drain();
             address = _blocks.Allocate(bytes, stream.Pool);
-            if (address != 0 && !_track)
+            if (address != 0 && !_track && _device.Races is null)
             {
                 return address;
             }
@@ -118,6 +118,7 @@ public sealed class CachingAllocator
             }
         }
 
+        _device.Races?.Allocated(address, bytes, stream.Clock);
         return address;
     }
 
@@ -130,6 +131,7 @@ public sealed class CachingAllocator
     public void Free(nint address, Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        _device.Races?.Freed(address, stream.Clock);
         lock (_gate)
         {
             if (_closed)
@@ -237,12 +239,14 @@ public sealed class CachingAllocator
             }
         }
 
+        _device.Races?.Allocated(memory, bytes, RaceDetector.Host);
         return memory;
     }
 
     /// <summary>Frees pinned host memory.</summary>
     internal void FreeHost(nint memory)
     {
+        _device.Races?.Freed(memory, RaceDetector.Host);
         lock (_gate)
         {
             if (_host.Remove(memory, out long bytes))
@@ -360,6 +364,7 @@ public sealed class CachingAllocator
 
         if (_blocks.Owner(address) is (int pool, long bytes))
         {
+            _device.Races?.Collected(address);
             _stacks.Remove(address, out string? stack);
             _finalized.Add(new LeakedBlock(address, bytes, stack, true));
             _blocks.Free(address, pool);

@@ -67,7 +67,7 @@ internal static unsafe class DLPackImport
             new ReadOnlySpan<long>(tensor->strides, rank).CopyTo(strides);
         }
 
-        long length = Measure(shape, strides, dtype);
+        long length = Measure(shape, strides, dtype, out long bytes);
         nint pointer = length == 0 ? 0 : (nint)tensor->data + checked((nint)tensor->byte_offset);
         if (length > 0 && tensor->data is null)
         {
@@ -80,12 +80,13 @@ internal static unsafe class DLPackImport
         }
 
         var memory = new ForeignMemory(
-            owner, stream.Device, flags.HasFlag(aios_dlpack_flags.ReadOnly), flags.HasFlag(aios_dlpack_flags.Copied));
+            owner, stream.Device, pointer, flags.HasFlag(aios_dlpack_flags.ReadOnly), flags.HasFlag(aios_dlpack_flags.Copied));
+        stream.Device.Races?.Import(pointer, length == 0 ? 0 : bytes);
         return TensorBody.Foreign(memory, pointer, dtype, shape, strides, stream);
     }
 
-    /// <summary>Number of elements; refuses what cannot be addressed and strides that go backwards.</summary>
-    private static long Measure(ReadOnlySpan<long> shape, ReadOnlySpan<long> strides, DType dtype)
+    /// <summary>Number of elements, and bytes from the first to the last; refuses what cannot be addressed and strides that go backwards.</summary>
+    private static long Measure(ReadOnlySpan<long> shape, ReadOnlySpan<long> strides, DType dtype, out long bytes)
     {
         Int128 length = 1, reach = 1;
         for (int d = 0; d < shape.Length; d++)
@@ -103,6 +104,7 @@ internal static unsafe class DLPackImport
             }
         }
 
+        bytes = (long)reach * dtype.Size();
         return (long)length;
     }
 

@@ -5,9 +5,10 @@ namespace AiOs.Tensors;
 /// <summary>Memory of another library under a <see cref="TensorStorage"/>.</summary>
 /// <param name="owner">Gives the memory back.</param>
 /// <param name="device">The device whose work uses it.</param>
+/// <param name="address">Its first byte.</param>
 /// <param name="isReadOnly">True when nothing may be written to it.</param>
 /// <param name="isPrivate">True when nobody else sees what is written to it.</param>
-internal sealed class ForeignMemory(DLPackHandle owner, Device device, bool isReadOnly, bool isPrivate) : IDisposable
+internal sealed class ForeignMemory(DLPackHandle owner, Device device, nint address, bool isReadOnly, bool isPrivate) : IDisposable
 {
     public bool IsReadOnly => isReadOnly;
 
@@ -17,12 +18,16 @@ internal sealed class ForeignMemory(DLPackHandle owner, Device device, bool isRe
     public void Release()
     {
         device.Drain();
-        owner.Dispose();
+        Dispose();
     }
 
     /// <summary>The same from a finaliser, which must not wait: the device does it later.</summary>
     public void Abandon() => device.Abandon(this);
 
     /// <summary>Gives the memory back; no enqueued work uses it any more.</summary>
-    public void Dispose() => owner.Dispose();
+    public void Dispose()
+    {
+        device.Races?.Release(address);
+        owner.Dispose();
+    }
 }

@@ -20,6 +20,13 @@ public class AccessTests
                 Assert.True(mine.Contains(at) && others.Contains(at), $"{a} and {b} at {at}");
             }
 
+            if (overlaps && b.Count == 1)
+            {
+                HashSet<long> clipped = Bytes(a.Clip(b.Start, b.End));
+                Assert.True(clipped.IsSubsetOf(mine) && clipped.IsSupersetOf(mine.Where(others.Contains)), $"{a} inside {b}");
+                Assert.True(a.Count > 1 || clipped.IsSubsetOf(others), $"{a} inside {b}");
+            }
+
             // Covers may say no where it is hard to tell, but never yes when it is not so.
             bool covers = a.Covers(b);
             Assert.True(!covers || mine.IsSupersetOf(others), $"{a} over {b}");

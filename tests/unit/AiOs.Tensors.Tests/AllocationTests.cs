@@ -10,7 +10,7 @@ public class AllocationTests
     [Fact]
     public void A_training_step_makes_no_managed_object_after_warm_up()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture(detectRaces: false); // The detector makes objects.
         using var model = new Transformer(device);
         using var tape = new Tape(device.Stream);
         long Steps(int count)

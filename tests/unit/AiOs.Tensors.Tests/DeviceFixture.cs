@@ -5,9 +5,10 @@ namespace AiOs.Tensors.Tests;
 /// <summary>A device and a stream for one test; disposing it fails the test when device memory was left behind.</summary>
 internal sealed class DeviceFixture : IDisposable
 {
-    public DeviceFixture()
+    public DeviceFixture(bool? detectRaces = null)
     {
-        Device = Device.Open();
+        var options = new DeviceOptions();
+        Device = Device.Open("cpu", options with { DetectRaces = detectRaces ?? options.DetectRaces });
         Stream = Device.CreateStream();
     }
 

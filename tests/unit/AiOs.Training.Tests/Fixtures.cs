@@ -24,11 +24,17 @@ internal static class Fixtures
         "test tokens", Enumerable.Range(0, length).Select(i => (ushort)((i * i / 3 + i) % 7 + (i % 4 * 5) % vocabulary)).ToArray());
 
     /// <summary>Runs a function with an own device and checks that nothing of the device's memory was left allocated.</summary>
-    public static T OnDevice<T>(Func<Device, T> body, int? threads = null)
+    public static T OnDevice<T>(Func<Device, T> body, int? threads = null, bool? detectRaces = null)
     {
+        var options = new DeviceOptions();
         LeakReport? leaks = null;
         T result;
-        using (Device device = Device.Open("cpu", new DeviceOptions { Threads = threads, OnLeak = report => leaks = report }))
+        using (Device device = Device.Open("cpu", options with
+        {
+            Threads = threads,
+            OnLeak = report => leaks = report,
+            DetectRaces = detectRaces ?? options.DetectRaces,
+        }))
         {
             result = body(device);
             Assert.Equal(0, device.Memory.Statistics.AllocatedBytes);

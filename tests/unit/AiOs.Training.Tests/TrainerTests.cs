@@ -69,7 +69,7 @@ public sealed class TrainerTests : IDisposable
         {
             using var trainer = new Trainer(device, Fixtures.TinyRun with { Steps = 40, Accumulate = 2 }, Fixtures.Tokens(500));
             return trainer.Run(recorder);
-        });
+        }, detectRaces: false); // The detector makes objects.
 
         // Pools fill and code is compiled in the first steps. A collection that another test starts charges this thread with
         // the unused rest of its allocation context, so the least of three stretches counts.

@@ -1,0 +1,266 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using AiOs.Interop;
+
+namespace AiOs.Runtime;
+
+/// <summary>
+/// Finds work and host accesses of the same bytes that nothing orders, whether or not they met this time. On when the
+/// device was opened with <see cref="DeviceOptions.DetectRaces"/>; then a race throws <see cref="RaceException"/> where
+/// the second of the two accesses is made.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Every launch, copy and fill tells what it accesses before it is enqueued (see <see cref="KernelTable.Observed"/>),
+/// and so do allocation, free and <see cref="Stream.Declare"/>. An access is in conflict with an earlier one of the same
+/// bytes when either writes and the <see cref="ClockTable"/> does not know the earlier to come first: it decides by
+/// what was enqueued, not by when it ran. Whoever reads or writes memory on the host must have waited.
+/// </para>
+/// <para>
+/// What it cannot see: a <see cref="Span{T}"/> of pinned memory that is taken before work on the memory is enqueued and
+/// used afterwards, and ordinary host memory that is no <see cref="PinnedMemory{T}"/>.
+/// </para>
+/// </remarks>
+public sealed class RaceDetector
+{
+    /// <summary>The host in the place of a stream's number.</summary>
+    internal const int Host = -1;
+
+    [ThreadStatic]
+    private static RaceReport? t_pending;
+
+    private readonly Device _device;
+    private readonly LaunchObserver _observer;
+    private readonly BlockMap _blocks;
+    private readonly ConcurrentDictionary<aios_stream, Stream> _streams = new();
+    private readonly List<RaceReport> _reports = [];
+    private readonly Lock _gate = new();
+    private bool _threw;
+
+    internal RaceDetector(Device device)
+    {
+        _device = device;
+        _blocks = new BlockMap(device.Clocks);
+        _observer = new LaunchObserver(this, device.Driver.Kernels);
+    }
+
+    /// <summary>
+    /// Whether a race throws; on at first. When off, races are only added to <see cref="Reports"/>, and the program goes
+    /// on as it would without the detector. Once one was thrown, frees throw no more: they come from the blocks that the
+    /// exception leaves.
+    /// </summary>
+    public bool Throws { get; set; } = true;
+
+    /// <summary>What was found so far.</summary>
+    public IReadOnlyList<RaceReport> Reports
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _reports];
+            }
+        }
+    }
+
+    /// <summary>Makes memory known that another library allocated. The same may be imported several times.</summary>
+    internal void Import(nint address, long bytes)
+    {
+        lock (_gate)
+        {
+            if (bytes > 0)
+            {
+                _blocks.Import(address, address + bytes);
+            }
+        }
+    }
+
+    /// <summary>Takes one import back.</summary>
+    internal void Release(nint address)
+    {
+        lock (_gate)
+        {
+            _blocks.Release(address);
+        }
+    }
+
+    internal void Add(Stream stream)
+    {
+        _streams[stream.Handle] = stream;
+        _observer.Observe(stream.Handle);
+    }
+
+    internal void Remove(aios_stream stream)
+    {
+        AccessObserver.Forget(stream);
+        _streams.TryRemove(stream, out _);
+    }
+
+    /// <summary>Notes that a block was given out, for a stream or for the host.</summary>
+    /// <exception cref="RaceException">Work of its earlier owner still uses it.</exception>
+    internal void Allocated(nint address, long bytes, int clock)
+    {
+        Operation operation = Note("allocation", clock);
+        var whole = new RangeAccess("", new StridedRange(address, Math.Max(1, bytes)), true);
+        lock (_gate)
+        {
+            KnownBlock block = _blocks.Allocate(address, address + Math.Max(1, bytes));
+            Judge(RaceKind.ReusedTooEarly, operation, whole, block.History);
+        }
+
+        ThrowPending();
+    }
+
+    /// <summary>Notes that a block is about to be freed, by a stream or by the host.</summary>
+    /// <exception cref="RaceException">Another stream still uses it.</exception>
+    internal void Freed(nint address, int clock)
+    {
+        Operation operation = Note("free", clock);
+        lock (_gate)
+        {
+            if (_blocks.Find(address) is { Freed: null } block && block.Start == address)
+            {
+                var whole = new RangeAccess("", new StridedRange(address, block.End - block.Start), true);
+                Judge(RaceKind.FreedTooEarly, operation, whole, block.History);
+                _blocks.Free(block, operation);
+            }
+        }
+
+        ThrowPending();
+    }
+
+    /// <summary>Notes that a block is freed whose owner was collected; the allocator knows how to wait for it.</summary>
+    internal void Collected(nint address)
+    {
+        Operation operation = Note("finalizer", Host);
+        lock (_gate)
+        {
+            if (_blocks.Find(address) is { Freed: null } block && block.Start == address)
+            {
+                _blocks.Free(block, operation);
+            }
+        }
+    }
+
+    /// <summary>Notes that the host accesses device or pinned memory now.</summary>
+    /// <exception cref="RaceException">Work in flight uses it, or it is not allocated.</exception>
+    internal void HostAccess(nint address, long bytes, bool isWrite)
+    {
+        if (bytes > 0)
+        {
+            Operation operation = Note("host", Host);
+            lock (_gate)
+            {
+                Judge(operation, new RangeAccess("", new StridedRange(address, bytes), isWrite));
+            }
+
+            ThrowPending();
+        }
+    }
+
+    /// <summary>Notes work that is about to be enqueued.</summary>
+    /// <exception cref="RaceException">An access is in conflict, or its memory is not allocated.</exception>
+    internal void Enqueue(Stream stream, string name, ReadOnlySpan<RangeAccess> accesses)
+    {
+        _ = Admit(stream, name, accesses);
+        ThrowPending();
+    }
+
+    /// <summary>Notes a launch that is about to be enqueued; null when it must not be, and <see cref="ThrowPending"/> says why.</summary>
+    internal Operation? Admit(Stream stream, string name, ReadOnlySpan<RangeAccess> accesses)
+    {
+        Operation operation = Note(name, stream.Clock);
+        lock (_gate)
+        {
+            bool isFine = true;
+            foreach (RangeAccess access in accesses)
+            {
+                isFine &= Judge(operation, access);
+            }
+
+            if (!isFine && Throws)
+            {
+                return null;
+            }
+
+            foreach (RangeAccess access in accesses)
+            {
+                _blocks.Find(access.Range.Start)?.History.Add(operation, access);
+            }
+        }
+
+        return operation;
+    }
+
+    /// <summary>Whether the host can read device memory now, as work enqueued now on the stream will find it.</summary>
+    internal bool IsReadable(Stream stream, nint address, long bytes)
+    {
+        var access = new RangeAccess("", new StridedRange(address, bytes), false);
+        lock (_gate)
+        {
+            if (_blocks.Find(address) is not { Freed: null } block || address + bytes > block.End)
+            {
+                return false;
+            }
+
+            if (block.History.FindConflict(access, Host, out _, out _) is null)
+            {
+                return true;
+            }
+        }
+
+        // Past the stream's own methods, which would make what is done known to the clocks: detection must not order.
+        _ = _device.Driver.Synchronize(stream.Handle);
+        return true;
+    }
+
+    internal Stream? Find(aios_stream handle) => _streams.GetValueOrDefault(handle);
+
+    /// <summary>Throws what the calling thread's last access was found to be.</summary>
+    internal static void ThrowPending()
+    {
+        if (t_pending is { } report)
+        {
+            t_pending = null;
+            throw new RaceException(report);
+        }
+    }
+
+    private Operation Note(string name, int clock) =>
+        new(name, clock, clock == Host ? 0 : _device.Clocks.Pending(clock), new StackTrace(2, false));
+
+    private bool Judge(Operation operation, in RangeAccess access)
+    {
+        KnownBlock? block = _blocks.Find(access.Range.Start);
+        if (block is null || access.Range.Start >= block.End || access.Range.End > block.End)
+        {
+            long valid = block is null ? access.Range.Start : Math.Max(access.Range.Start, block.End);
+            return Report(RaceKind.OutOfBounds, operation, access, null, valid, access.Range.End - valid);
+        }
+
+        if (block.Freed is { } freed)
+        {
+            return Report(RaceKind.AfterFree, operation, access, freed.Side("", true), access.Range.Start, access.Range.Bytes);
+        }
+
+        return Judge(operation.Clock == Host ? RaceKind.HostTooEarly : RaceKind.Unordered, operation, access, block.History);
+    }
+
+    private bool Judge(RaceKind kind, Operation operation, in RangeAccess access, AccessHistory history) =>
+        history.FindConflict(access, operation.Clock, out long start, out long end) is not { } past
+        || Report(kind, operation, access, past.Operation.Side(past.Access.Name, past.Access.IsWrite), start, end - start);
+
+    private bool Report(RaceKind kind, Operation operation, in RangeAccess access, RaceSide? first, long start, long bytes)
+    {
+        RaceSide second = operation.Side(access.Name, access.IsWrite) with { Stack = Operation.Text(new StackTrace(true)) };
+        var report = new RaceReport(kind, second, first, access.Range, start, bytes);
+        _reports.Add(report);
+        if (Throws && !(_threw && kind == RaceKind.FreedTooEarly))
+        {
+            _threw = true;
+            t_pending ??= report;
+        }
+
+        return false;
+    }
+}
