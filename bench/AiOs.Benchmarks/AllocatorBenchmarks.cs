@@ -1,3 +1,4 @@
+using AiOs.Runtime;
 using BenchmarkDotNet.Attributes;
 
 namespace AiOs.Benchmarks;
@@ -6,7 +7,7 @@ namespace AiOs.Benchmarks;
 public class AllocatorBenchmarks : DeviceBenchmarks
 {
     private const int Live = 64;
-    private readonly nint[] _blocks = new nint[Live];
+    private readonly Allocation[] _blocks = new Allocation[Live];
     private readonly long[] _sizes = new long[1024];
 
     /// <summary>Opens the device and draws sizes from 512 bytes to 64 MiB, log-uniformly.</summary>
@@ -32,7 +33,7 @@ public class AllocatorBenchmarks : DeviceBenchmarks
     [Arguments(512)]
     [Arguments(64 << 10)]
     [Arguments(16 << 20)]
-    public void Pair(long bytes) => Device.Memory.Free(Device.Memory.Allocate(bytes, Stream), Stream);
+    public void Pair(long bytes) => Device.Memory.Free(Device.Memory.Allocate(bytes, Stream));
 
     /// <summary>64 blocks live; each pair replaces one, the next of 1024 sizes from 512 bytes to 64 MiB.</summary>
     [Benchmark(OperationsPerInvoke = 1024)]
@@ -40,8 +41,8 @@ public class AllocatorBenchmarks : DeviceBenchmarks
     {
         for (int i = 0; i < _sizes.Length; i++)
         {
-            ref nint block = ref _blocks[i * 37 % Live];
-            Device.Memory.Free(block, Stream);
+            ref Allocation block = ref _blocks[i * 37 % Live];
+            Device.Memory.Free(block);
             block = Device.Memory.Allocate(_sizes[i], Stream);
         }
     }
@@ -49,9 +50,9 @@ public class AllocatorBenchmarks : DeviceBenchmarks
     /// <inheritdoc/>
     protected override void Close()
     {
-        foreach (nint block in _blocks)
+        foreach (Allocation block in _blocks)
         {
-            Device.Memory.Free(block, Stream);
+            Device.Memory.Free(block);
         }
     }
 }

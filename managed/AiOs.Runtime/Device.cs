@@ -69,8 +69,8 @@ public sealed class Device : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Check(Driver.CreateStream(out aios_stream handle), "stream_create");
-        var stream = new Stream(this, handle, Memory.AddPool());
-        Memory.BindPool(stream.Pool, stream);
+        var stream = new Stream(this, handle);
+        Memory.AddStream(stream);
         Races?.Add(stream);
         lock (_gate)
         {

@@ -12,21 +12,22 @@ public sealed class DeviceMemory<T> : IDisposable
     where T : unmanaged
 {
     private readonly Stream _stream;
-    private nint _pointer;
+    private readonly Allocation _block;
+    private int _disposed;
 
-    internal DeviceMemory(Stream stream, nint pointer, long length)
+    internal DeviceMemory(Stream stream, Allocation block, long length)
     {
         _stream = stream;
-        _pointer = pointer;
+        _block = block;
         Length = length;
     }
 
     /// <summary>Leaves the block to the device: a finaliser never calls the driver.</summary>
     ~DeviceMemory()
     {
-        if (_pointer != 0)
+        if (_disposed == 0)
         {
-            Device.Memory.Abandon(new AbandonedResource(AbandonedKind.Device, _pointer));
+            Device.Memory.Abandon(new AbandonedResource(AbandonedKind.Device, 0, _block));
         }
     }
 
@@ -39,19 +40,30 @@ public sealed class DeviceMemory<T> : IDisposable
     /// <summary>Size in bytes.</summary>
     public long Bytes => Length * Unsafe.SizeOf<T>();
 
-    /// <summary>Address on the device, for launchers. Dereferencing it on the host is an error on most devices.</summary>
+    /// <summary>
+    /// Address on the device, for work of the stream it was allocated for; <see cref="On"/> gives it to other streams.
+    /// Dereferencing it on the host is an error on most devices.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The memory or its device was disposed.</exception>
     public nint Pointer
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_pointer == 0 || Device.IsDisposed, this);
-            return _pointer;
+            ObjectDisposedException.ThrowIf(_disposed != 0 || Device.IsDisposed, this);
+            return _block.Address;
         }
     }
 
     /// <summary>A view of the whole block.</summary>
-    public DeviceSpan<T> Span => new(Device, Pointer, Length);
+    public DeviceSpan<T> Span => new(_stream, Pointer, Length, _block);
+
+    /// <summary>
+    /// The address for work that is enqueued on a stream right after this call: when the block is freed, it is not used
+    /// again before that work has run.
+    /// </summary>
+    /// <param name="stream">The stream, of the same device.</param>
+    /// <exception cref="ObjectDisposedException">The memory or its device was disposed.</exception>
+    public nint On(Stream stream) => Span.On(stream);
 
     /// <summary>Copies from the host and waits until <paramref name="source"/> may change again.</summary>
     /// <param name="source">At most <see cref="Length"/> elements; they go to the start of the block.</param>
@@ -67,7 +79,7 @@ public sealed class DeviceMemory<T> : IDisposable
     {
         ArgumentNullException.ThrowIfNull(source);
         Guard.Fits(source.Length, Length);
-        stream.Copy(Pointer, source.Pointer, source.Bytes);
+        stream.Copy(On(stream), source.Pointer, source.Bytes);
     }
 
     /// <summary>Copies to the host after all work of <paramref name="stream"/>, and waits for it.</summary>
@@ -94,7 +106,7 @@ public sealed class DeviceMemory<T> : IDisposable
         using Event done = stream.Device.CreateEvent();
         using (System.Buffers.MemoryHandle pin = destination.Pin())
         {
-            stream.CopyHost(AddressOf(pin), Pointer, (long)destination.Length * Unsafe.SizeOf<T>(), toHost: true);
+            stream.CopyHost(AddressOf(pin), On(stream), (long)destination.Length * Unsafe.SizeOf<T>(), toHost: true);
             stream.Record(done);
             if (!done.IsComplete)
             {
@@ -108,15 +120,14 @@ public sealed class DeviceMemory<T> : IDisposable
     }
 
     /// <summary>
-    /// Frees the block. Work already enqueued on the stream it was allocated for still finds it; work of other streams
-    /// that uses it must have run.
+    /// Frees the block. Work already enqueued still finds it, on the stream it was allocated for and on others that got
+    /// the address by <see cref="On"/> or were given copies.
     /// </summary>
     public void Dispose()
     {
-        nint pointer = Interlocked.Exchange(ref _pointer, 0);
-        if (pointer != 0)
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            Device.Memory.Free(pointer, _stream);
+            Device.Memory.Free(_block);
         }
 
         GC.SuppressFinalize(this);

@@ -7,17 +7,24 @@ namespace AiOs.Runtime;
 public readonly ref struct DeviceSpan<T>
     where T : unmanaged
 {
-    internal DeviceSpan(Device device, nint pointer, long length)
+    private readonly Stream _owner;
+    private readonly Allocation _block;
+
+    internal DeviceSpan(Stream owner, nint pointer, long length, Allocation block)
     {
-        Device = device;
+        _owner = owner;
+        _block = block;
         Pointer = pointer;
         Length = length;
     }
 
     /// <summary>The device that holds the memory.</summary>
-    public Device Device { get; }
+    public Device Device => _owner.Device;
 
-    /// <summary>Address of the first element on the device.</summary>
+    /// <summary>
+    /// Address of the first element on the device, for work of the stream the memory was allocated for;
+    /// <see cref="On"/> gives it to other streams.
+    /// </summary>
     public nint Pointer { get; }
 
     /// <summary>Number of elements.</summary>
@@ -32,7 +39,23 @@ public readonly ref struct DeviceSpan<T>
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length - start);
-        return new DeviceSpan<T>(Device, Pointer + (nint)(start * Unsafe.SizeOf<T>()), length);
+        return new DeviceSpan<T>(_owner, Pointer + (nint)(start * Unsafe.SizeOf<T>()), length, _block);
+    }
+
+    /// <summary>
+    /// The address for work that is enqueued on a stream right after this call: when the memory is freed, it is not used
+    /// again before that work has run.
+    /// </summary>
+    /// <param name="stream">The stream, of the same device.</param>
+    public nint On(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        if (stream != _owner)
+        {
+            Device.Memory.NoteUse(_block, stream);
+        }
+
+        return Pointer;
     }
 
     /// <summary>Copies to the host after all work of <paramref name="stream"/>, and waits for it.</summary>
@@ -43,7 +66,7 @@ public readonly ref struct DeviceSpan<T>
     {
         ArgumentNullException.ThrowIfNull(stream);
         Guard.Fits(destination.Length, Length);
-        stream.CopyToHost(destination, Pointer);
+        stream.CopyToHost(destination, On(stream));
     }
 
     /// <summary>Enqueues a copy of the whole view to the start of another, which must not overlap it.</summary>
@@ -54,7 +77,7 @@ public readonly ref struct DeviceSpan<T>
     {
         ArgumentNullException.ThrowIfNull(stream);
         Guard.Fits(Length, destination.Length);
-        stream.Copy(destination.Pointer, Pointer, Length * Unsafe.SizeOf<T>());
+        stream.Copy(destination.On(stream), On(stream), Length * Unsafe.SizeOf<T>());
     }
 
     /// <summary>Copies from the host and waits until <paramref name="source"/> may change again.</summary>
@@ -65,7 +88,7 @@ public readonly ref struct DeviceSpan<T>
     {
         ArgumentNullException.ThrowIfNull(stream);
         Guard.Fits(source.Length, Length);
-        stream.CopyFromHost(Pointer, source);
+        stream.CopyFromHost(On(stream), source);
     }
 
     /// <summary>Enqueues setting every byte of the view.</summary>
@@ -74,6 +97,6 @@ public readonly ref struct DeviceSpan<T>
     public void Fill(byte value, Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        stream.Fill(Pointer, value, Length * Unsafe.SizeOf<T>());
+        stream.Fill(On(stream), value, Length * Unsafe.SizeOf<T>());
     }
 }

@@ -13,11 +13,10 @@ public sealed class Stream : IDisposable
 {
     private aios_stream _handle;
 
-    internal Stream(Device device, aios_stream handle, int pool)
+    internal Stream(Device device, aios_stream handle)
     {
         Device = device;
         _handle = handle;
-        Pool = pool;
         Clock = device.Clocks.AddStream();
     }
 
@@ -59,12 +58,6 @@ public sealed class Stream : IDisposable
 
     /// <summary>The stream's number in the device's <see cref="ClockTable"/>.</summary>
     internal int Clock { get; }
-
-    /// <summary>The allocator's pool of this stream.</summary>
-    internal int Pool { get; private set; }
-
-    /// <summary>True when nothing that was enqueued is still to run, failed or not. Never throws.</summary>
-    internal bool IsDrained => IsDisposed || Device.Driver.Query(_handle) != aios_status.NotReady;
 
     /// <summary>Waits for all work enqueued so far.</summary>
     /// <exception cref="BackendException">Enqueued work failed; the error names the work and the reason.</exception>
@@ -209,8 +202,7 @@ public sealed class Stream : IDisposable
         Device.Races?.Remove(handle);
         _ = Device.Driver.Synchronize(handle);
         _handle = default;
-        Device.Memory.RetirePool(Pool);
-        Pool = CachingAllocator.RetiredPool;
+        Device.Memory.RetireStream(this);
         Device.Clocks.RemoveStream(Clock);
         Device.Forget(this);
         _ = Device.Driver.DestroyStream(handle);

@@ -1,4 +1,5 @@
 using AiOs.Interop;
+using AiOs.Runtime;
 
 namespace AiOs.Tensors;
 
@@ -150,6 +151,7 @@ internal static unsafe class Launch
 internal readonly unsafe ref struct Workspace
 {
     private readonly Stream _stream;
+    private readonly Allocation _block;
 
     public Workspace(Stream stream, long bytes, string op)
     {
@@ -160,18 +162,18 @@ internal readonly unsafe ref struct Workspace
         }
 
         Bytes = bytes;
-        Pointer = bytes > 0 ? (void*)stream.Device.Memory.Allocate(bytes, stream) : null;
+        _block = bytes > 0 ? stream.Device.Memory.Allocate(bytes, stream) : default;
     }
 
     public long Bytes { get; }
 
-    public void* Pointer { get; }
+    public void* Pointer => (void*)_block.Address;
 
     public void Dispose()
     {
         if (Pointer != null)
         {
-            _stream.Device.Memory.Free((nint)Pointer, _stream);
+            _stream.Device.Memory.Free(_block);
         }
     }
 }

@@ -34,8 +34,6 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <summary>The device that holds the matrix.</summary>
     public Device Device => _memory.Device;
 
-    internal nint Pointer => _memory.Pointer;
-
     /// <summary>Packs a matrix. Later changes of the tensor do not reach the packed matrix; it may be disposed.</summary>
     /// <param name="stream">The stream that does it.</param>
     /// <param name="matrix">[rows, columns], or [columns, rows] when transposed; F32 or BF16, contiguous.</param>
@@ -72,7 +70,7 @@ public sealed unsafe class PackedMatrix : IDisposable
         try
         {
             stream.Check(
-                kernels.aios_gemm_pack(stream.Handle, (void*)result.Pointer, (void*)body.Pointer, &desc), "aios_gemm_pack");
+                kernels.aios_gemm_pack(stream.Handle, (void*)result.On(stream), (void*)body.On(stream), &desc), "aios_gemm_pack");
         }
         catch
         {
@@ -83,6 +81,9 @@ public sealed unsafe class PackedMatrix : IDisposable
         return result;
     }
 
-    /// <summary>Frees the matrix. Work already enqueued on the stream it was made by still finds it.</summary>
+    /// <summary>Frees the matrix. Work already enqueued still finds it.</summary>
     public void Dispose() => _memory.Dispose();
+
+    /// <summary>The address for work that a stream is given now.</summary>
+    internal nint On(Stream stream) => _memory.On(stream);
 }

@@ -85,24 +85,6 @@ public sealed unsafe class QuantizedTensor : IDisposable
     /// <summary>The device that holds the weights.</summary>
     public Device Device => _memory.Device;
 
-    internal aios_qmatrix Native
-    {
-        get
-        {
-            nint start = _memory.Pointer;
-            return new aios_qmatrix
-            {
-                data = (void*)start,
-                scales = ScaleBytes > 0 ? (void*)(start + (nint)_scalesAt) : null,
-                zeros = HasZeroPoints ? (void*)(start + (nint)_zerosAt) : null,
-                rows = Rows,
-                cols = Columns,
-                group = Group,
-                format = (aios_dtype)Format,
-            };
-        }
-    }
-
     /// <summary>Quantises a matrix; scales are searched for the least square error.</summary>
     /// <param name="stream">The stream that does it.</param>
     /// <param name="weights">[rows, columns], F32 or BF16, contiguous and finite.</param>
@@ -122,9 +104,9 @@ public sealed unsafe class QuantizedTensor : IDisposable
         var result = new QuantizedTensor(stream, format, body.Shape[0], body.Shape[1], group, zeroPoints);
         try
         {
-            aios_qmatrix native = result.Native;
+            aios_qmatrix native = result.NativeOn(stream);
             stream.Check(
-                stream.Device.Kernels.aios_quantize(stream.Handle, &native, (void*)body.Pointer, body.DType.Native()), "aios_quantize");
+                stream.Device.Kernels.aios_quantize(stream.Handle, &native, (void*)body.On(stream), body.DType.Native()), "aios_quantize");
         }
         catch
         {
@@ -177,7 +159,7 @@ public sealed unsafe class QuantizedTensor : IDisposable
         Tensor result = Tensor.Empty(stream, dtype, Rows, Columns);
         try
         {
-            aios_qmatrix native = Native;
+            aios_qmatrix native = NativeOn(stream);
             stream.Check(
                 stream.Device.Kernels.aios_dequantize(stream.Handle, (void*)result.Pointer, &native, dtype.Native()), "aios_dequantize");
         }
@@ -202,8 +184,24 @@ public sealed unsafe class QuantizedTensor : IDisposable
     /// <exception cref="ArgumentException">The destination has another length.</exception>
     public void CopyScalesTo(Span<byte> destination, Stream stream) => Download(destination, _scalesAt, ScaleBytes, stream);
 
-    /// <summary>Frees the weights. Work already enqueued on the stream they were made by still finds them.</summary>
+    /// <summary>Frees the weights. Work already enqueued still finds them.</summary>
     public void Dispose() => _memory.Dispose();
+
+    /// <summary>What launchers take, for work that a stream is given now.</summary>
+    internal aios_qmatrix NativeOn(Stream stream)
+    {
+        nint start = _memory.On(stream);
+        return new aios_qmatrix
+        {
+            data = (void*)start,
+            scales = ScaleBytes > 0 ? (void*)(start + (nint)_scalesAt) : null,
+            zeros = HasZeroPoints ? (void*)(start + (nint)_zerosAt) : null,
+            rows = Rows,
+            cols = Columns,
+            group = Group,
+            format = (aios_dtype)Format,
+        };
+    }
 
     private static long Aligned(long bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
 
@@ -216,7 +214,7 @@ public sealed unsafe class QuantizedTensor : IDisposable
 
         if (length > 0)
         {
-            stream.CopyFromHost(_memory.Pointer + (nint)at, bytes);
+            stream.CopyFromHost(_memory.On(stream) + (nint)at, bytes);
         }
     }
 
@@ -230,7 +228,7 @@ public sealed unsafe class QuantizedTensor : IDisposable
 
         if (length > 0)
         {
-            stream.CopyToHost(destination, _memory.Pointer + (nint)at);
+            stream.CopyToHost(destination, _memory.On(stream) + (nint)at);
         }
     }
 }

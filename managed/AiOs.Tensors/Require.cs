@@ -7,6 +7,7 @@ namespace AiOs.Tensors;
 internal static class Require
 {
     /// <summary>The body of an op's input: alive, on the tape's device, and not another tape's.</summary>
+    /// <remarks>The use by the tape's stream is noted, for the allocator.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TensorBody Input(string op, string name, Tape tape, Tensor tensor)
     {
@@ -22,6 +23,7 @@ internal static class Require
             ThrowForeign(op, name, tape, body);
         }
 
+        body.On(tape.Stream);
         return body;
     }
 

@@ -56,7 +56,10 @@ public readonly partial struct Tensor : IDisposable, IEquatable<Tensor>
     /// </summary>
     public Tensor Grad => Body is { Grad: { } gradient, GradIsStale: false } ? new Tensor(gradient) : default;
 
-    /// <summary>Address of the first element on the device.</summary>
+    /// <summary>
+    /// Address of the first element on the device, for work of the stream it was made on; <see cref="On"/> gives it to other
+    /// streams.
+    /// </summary>
     public nint Pointer => Body.Pointer;
 
     internal TensorBody Body
@@ -150,6 +153,17 @@ public readonly partial struct Tensor : IDisposable, IEquatable<Tensor>
         return this;
     }
 
+    /// <summary>
+    /// The address of the first element for work that is enqueued on a stream right after this call: when the tensor is
+    /// disposed, its memory is not used again before that work has run. Ops do this themselves.
+    /// </summary>
+    /// <param name="stream">The stream, of the same device.</param>
+    public nint On(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        return Body.On(stream);
+    }
+
     /// <summary>Copies all elements to the host in row-major order, after all work of the stream, and waits.</summary>
     /// <param name="destination">Exactly as many elements as the tensor has.</param>
     /// <param name="stream">The stream that copies.</param>
@@ -163,13 +177,14 @@ public readonly partial struct Tensor : IDisposable, IEquatable<Tensor>
         Require.HostType("Tensor.CopyTo", body, DTypes.Of<T>(), destination.Length);
         if (body.IsContiguous)
         {
-            stream.CopyToHost(destination, body.Pointer);
+            stream.CopyToHost(destination, body.On(stream));
             return;
         }
 
         TensorBody dense = TensorBody.Allocate(stream, body.DType, body.Shape);
         try
         {
+            body.On(stream);
             Launch.Copy(stream, dense, body);
             stream.CopyToHost(destination, dense.Pointer);
         }
@@ -194,7 +209,7 @@ public readonly partial struct Tensor : IDisposable, IEquatable<Tensor>
         Require.HostType("Tensor.CopyFrom", body, DTypes.Of<T>(), values.Length);
         Require.Contiguous("Tensor.CopyFrom", body);
         Require.Writable("Tensor.CopyFrom", body);
-        stream.CopyFromHost(body.Pointer, values);
+        stream.CopyFromHost(body.On(stream), values);
     }
 
     /// <summary>Enqueues overwriting all elements from pinned memory, which must not change until that has run.</summary>
@@ -213,7 +228,7 @@ public readonly partial struct Tensor : IDisposable, IEquatable<Tensor>
         Require.HostType("Tensor.CopyFrom", body, DTypes.Of<T>(), values.Length);
         Require.Contiguous("Tensor.CopyFrom", body);
         Require.Writable("Tensor.CopyFrom", body);
-        stream.Copy(body.Pointer, values.Pointer, values.Bytes);
+        stream.Copy(body.On(stream), values.Pointer, values.Bytes);
     }
 
     /// <summary>The only element of an F32 or BF16 tensor, after all work of the stream.</summary>

@@ -127,6 +127,17 @@ internal sealed class TensorBody
         return _storage;
     }
 
+    /// <summary>Address of the data for work that a stream is given now; its memory is not used again before that has run.</summary>
+    public nint On(Stream stream)
+    {
+        if (stream != Stream)
+        {
+            _storage!.NoteUse(stream);
+        }
+
+        return Pointer;
+    }
+
     /// <summary>Makes a tape the owner of the handle.</summary>
     public void Adopt(Tape tape)
     {

@@ -10,6 +10,7 @@ namespace AiOs.Tensors;
 internal sealed class TensorStorage
 {
     private Stream? _stream;
+    private Allocation _block;
     private nint _address;
     private ForeignMemory? _foreign;
     private int _shares;
@@ -38,7 +39,8 @@ internal sealed class TensorStorage
         TensorStorage storage = Pool<TensorStorage>.Rent();
         try
         {
-            storage._address = stream.Device.Memory.Allocate(bytes, stream);
+            storage._block = stream.Device.Memory.Allocate(bytes, stream);
+            storage._address = storage._block.Address;
         }
         catch
         {
@@ -62,6 +64,15 @@ internal sealed class TensorStorage
 
     /// <summary>Adds a share.</summary>
     public void Share() => Interlocked.Increment(ref _shares);
+
+    /// <summary>Notes that a stream is given work that uses the memory; who owns another library's has to wait for it.</summary>
+    public void NoteUse(Stream stream)
+    {
+        if (_foreign is null)
+        {
+            stream.Device.Memory.NoteUse(_block, stream);
+        }
+    }
 
     /// <summary>Drops a hold.</summary>
     public void Drop()
@@ -90,7 +101,7 @@ internal sealed class TensorStorage
 
         ForeignMemory? foreign = _foreign;
         Stream stream = _stream!;
-        nint address = _address;
+        Allocation block = _block;
         End();
         Pool<TensorStorage>.Return(this);
         if (foreign is not null)
@@ -99,7 +110,7 @@ internal sealed class TensorStorage
         }
         else
         {
-            stream.Device.Memory.Free(address, stream);
+            stream.Device.Memory.Free(block);
         }
     }
 
@@ -131,7 +142,7 @@ internal sealed class TensorStorage
         }
         else
         {
-            _stream.Device.Memory.Abandon(new AbandonedResource(AbandonedKind.Device, _address));
+            _stream.Device.Memory.Abandon(new AbandonedResource(AbandonedKind.Device, 0, _block));
         }
 
         End();

@@ -67,7 +67,7 @@ internal sealed class StepRunner : IDisposable
             _tape.SeedRandom(_seed, (step * _parts) + part);
             Tensor loss = _model.Loss(_tape, _ids, _targets);
             _tape.Backward(loss, 1f / _parts);
-            _stream.Copy(slot.Results.Pointer + (part * sizeof(float)), loss.Pointer, sizeof(float));
+            _stream.Copy(slot.Results.Pointer + (part * sizeof(float)), loss.On(_stream), sizeof(float));
             _tape.Reset();
         }
 

@@ -1,5 +1,6 @@
 // Memory of the CPU device: blocks, copies and fills, and the description of the device itself.
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -28,10 +29,9 @@ int64_t mapped_bytes(int64_t bytes) {
   return (bytes + kHugePage - 1) / kHugePage * kHugePage;
 }
 
-/// A mapping that starts at a huge page, so that first touch costs one fault per 2 MiB instead of 512.
-void *map_huge(int64_t bytes) {
-  const size_t size = static_cast<size_t>(mapped_bytes(bytes));
-  void *memory = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/// A mapping of whole huge pages that starts at one, so that first touch costs one fault per 2 MiB instead of 512.
+void *map_aligned(size_t size, int protection, int flags) {
+  void *memory = mmap(nullptr, size + kHugePage, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
   if (memory == MAP_FAILED)
     return nullptr;
   const uintptr_t start = reinterpret_cast<uintptr_t>(memory);
@@ -40,8 +40,27 @@ void *map_huge(int64_t bytes) {
     munmap(memory, aligned - start);
   if (const uintptr_t rest = start + kHugePage - aligned; rest != 0)
     munmap(reinterpret_cast<void *>(aligned + size), rest);
-  madvise(reinterpret_cast<void *>(aligned), size, MADV_HUGEPAGE);
   return reinterpret_cast<void *>(aligned);
+}
+
+void *map_huge(int64_t bytes) {
+  const size_t size = static_cast<size_t>(mapped_bytes(bytes));
+  void *memory = map_aligned(size, PROT_READ | PROT_WRITE, 0);
+  if (memory != nullptr)
+    madvise(memory, size, MADV_HUGEPAGE);
+  return memory;
+}
+
+/// True for a size of whole huge pages, which is what ranges and their parts come in.
+bool whole_pages(int64_t bytes) {
+  return bytes > 0 && bytes % kHugePage == 0 && bytes <= INT64_MAX / 2;
+}
+
+aios_status check_part(const void *part, int64_t bytes) {
+  if (part == nullptr || reinterpret_cast<uintptr_t>(part) % kHugePage != 0 || !whole_pages(bytes))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%lld bytes at %p are not whole pages of 2 MiB",
+                static_cast<long long>(bytes), part);
+  return AIOS_STATUS_OK;
 }
 
 /// Calls f(first, count) for each share of `bytes`.
@@ -82,6 +101,53 @@ aios_status aios_cpu_free(void *memory, int64_t bytes) {
     munmap(memory, static_cast<size_t>(mapped_bytes(bytes)));
   else
     std::free(memory);
+  return AIOS_STATUS_OK;
+}
+
+aios_status aios_cpu_reserve(void **range, int64_t bytes) {
+  if (range == nullptr || !whole_pages(bytes))
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "cannot reserve %lld bytes; a range has whole pages of 2 MiB",
+                static_cast<long long>(bytes));
+  *range = map_aligned(static_cast<size_t>(bytes), PROT_NONE, MAP_NORESERVE);
+  if (*range == nullptr)
+    return fail(AIOS_STATUS_OUT_OF_MEMORY, "the process may not have %lld more addresses",
+                static_cast<long long>(bytes));
+  return AIOS_STATUS_OK;
+}
+
+aios_status aios_cpu_commit(void *part, int64_t bytes) {
+  if (const aios_status status = check_part(part, bytes); status != AIOS_STATUS_OK)
+    return status;
+  if (mprotect(part, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE) != 0)
+    return fail(AIOS_STATUS_OUT_OF_MEMORY, "the system has no %lld bytes for %p: %s", static_cast<long long>(bytes),
+                part, std::strerror(errno));
+  madvise(part, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+  return AIOS_STATUS_OK;
+}
+
+aios_status aios_cpu_decommit(void *part, int64_t bytes) {
+  if (const aios_status status = check_part(part, bytes); status != AIOS_STATUS_OK)
+    return status;
+  if (madvise(part, static_cast<size_t>(bytes), MADV_DONTNEED) != 0 ||
+      mprotect(part, static_cast<size_t>(bytes), PROT_NONE) != 0)
+    return fail(AIOS_STATUS_INTERNAL, "%lld bytes at %p could not be given back: %s", static_cast<long long>(bytes),
+                part, std::strerror(errno));
+  return AIOS_STATUS_OK;
+}
+
+aios_status aios_cpu_release(void *range, int64_t bytes) {
+  if (range == nullptr)
+    return AIOS_STATUS_OK;
+  if (const aios_status status = check_part(range, bytes); status != AIOS_STATUS_OK)
+    return status;
+  munmap(range, static_cast<size_t>(bytes));
+  return AIOS_STATUS_OK;
+}
+
+aios_status aios_cpu_available_memory(int64_t *bytes) {
+  if (bytes == nullptr)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "bytes is null");
+  *bytes = aios::cpu::available_memory();
   return AIOS_STATUS_OK;
 }
 

@@ -129,6 +129,17 @@ int64_t cache_bytes(int level) {
   return std::max(0L, sysconf(names[level - 1]));
 }
 
+int64_t available_memory() {
+  long long kilobytes = 0;
+  if (FILE *file = std::fopen("/proc/meminfo", "re"); file != nullptr) {
+    char line[128];
+    while (std::fgets(line, sizeof line, file) != nullptr && std::sscanf(line, "MemAvailable: %lld", &kilobytes) != 1)
+      ;
+    std::fclose(file);
+  }
+  return kilobytes > 0 ? kilobytes << 10 : static_cast<int64_t>(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+}
+
 void processor_name(char *name, int capacity) {
   std::snprintf(name, static_cast<size_t>(capacity), "unknown processor");
   FILE *file = std::fopen("/proc/cpuinfo", "re");

@@ -18,6 +18,9 @@ double quota_cores(const char *root = "");
 /// Size in bytes of the data cache of `level` (1 to 3), or 0 when unknown.
 int64_t cache_bytes(int level);
 
+/// Bytes of memory that the system could give out now without writing any to disk.
+int64_t available_memory();
+
 /// Copies the processor's name, as the machine reports it, zero-terminated.
 void processor_name(char *name, int capacity);
 

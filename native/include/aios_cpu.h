@@ -57,6 +57,28 @@ AIOS_API aios_status aios_cpu_alloc(void **memory, int64_t bytes);
 /** Frees a block of `aios_cpu_alloc`; `bytes` is the size it was allocated with. Null is ignored. */
 AIOS_API aios_status aios_cpu_free(void *memory, int64_t bytes);
 
+/**
+ * Reserves a range of `bytes` addresses that starts at a multiple of 2 MiB. It takes no memory until parts of it are
+ * committed, and touching any other part ends the process. Here and in the next three calls sizes and starts of parts
+ * are multiples of 2 MiB. Fails with AIOS_STATUS_OUT_OF_MEMORY when the process may not have so many addresses.
+ */
+AIOS_API aios_status aios_cpu_reserve(void **range, int64_t bytes);
+
+/**
+ * Gives a part of a reserved range memory, in huge pages where the system has them. The contents are undefined. Memory
+ * is taken from the system page by page when it is touched. Fails with AIOS_STATUS_OUT_OF_MEMORY.
+ */
+AIOS_API aios_status aios_cpu_commit(void *part, int64_t bytes);
+
+/** Gives the memory of a committed part back to the system; the addresses stay reserved. */
+AIOS_API aios_status aios_cpu_decommit(void *part, int64_t bytes);
+
+/** Ends a reservation, committed or not; `bytes` is the size it was made with. Null is ignored. */
+AIOS_API aios_status aios_cpu_release(void *range, int64_t bytes);
+
+/** Writes how many bytes of memory the system could give out now without writing any to disk. */
+AIOS_API aios_status aios_cpu_available_memory(int64_t *bytes);
+
 /** Creates a stream. */
 AIOS_API aios_status aios_cpu_stream_create(aios_stream *stream);
 

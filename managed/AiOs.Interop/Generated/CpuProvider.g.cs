@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "2a4f360ef74b8f63da034668c3d0834a2eb48e0f89b34fc574c8aaac1d3010cb";
+    public const string HeaderHash = "7c18706762f0de8597c15b901765cb463a7ccb49751f8aa848d1023226d6d1ad";
 }

@@ -22,6 +22,11 @@ public sealed unsafe class CpuTable
         aios_cpu_set_threads = (delegate* unmanaged[Cdecl]<int, aios_status>)Export(library, path, "aios_cpu_set_threads");
         aios_cpu_alloc = (delegate* unmanaged[Cdecl]<void**, long, aios_status>)Export(library, path, "aios_cpu_alloc");
         aios_cpu_free = (delegate* unmanaged[Cdecl]<void*, long, aios_status>)Export(library, path, "aios_cpu_free");
+        aios_cpu_reserve = (delegate* unmanaged[Cdecl]<void**, long, aios_status>)Export(library, path, "aios_cpu_reserve");
+        aios_cpu_commit = (delegate* unmanaged[Cdecl]<void*, long, aios_status>)Export(library, path, "aios_cpu_commit");
+        aios_cpu_decommit = (delegate* unmanaged[Cdecl]<void*, long, aios_status>)Export(library, path, "aios_cpu_decommit");
+        aios_cpu_release = (delegate* unmanaged[Cdecl]<void*, long, aios_status>)Export(library, path, "aios_cpu_release");
+        aios_cpu_available_memory = (delegate* unmanaged[Cdecl]<long*, aios_status>)Export(library, path, "aios_cpu_available_memory");
         aios_cpu_stream_create = (delegate* unmanaged[Cdecl]<aios_stream*, aios_status>)Export(library, path, "aios_cpu_stream_create");
         aios_cpu_stream_destroy = (delegate* unmanaged[Cdecl]<aios_stream, aios_status>)Export(library, path, "aios_cpu_stream_destroy");
         aios_cpu_stream_synchronize = (delegate* unmanaged[Cdecl]<aios_stream, aios_status>)Export(library, path, "aios_cpu_stream_synchronize");
@@ -67,6 +72,33 @@ public sealed unsafe class CpuTable
     /// <summary>Frees a block of <c>aios_cpu_alloc</c>; <c>bytes</c> is the size it was allocated with. Null is ignored.</summary>
     /// <remarks><c>aios_status aios_cpu_free(void *memory, int64_t bytes)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<void*, long, aios_status> aios_cpu_free;
+
+    /// <summary>
+    /// Reserves a range of <c>bytes</c> addresses that starts at a multiple of 2 MiB. It takes no memory until parts of it are
+    /// committed, and touching any other part ends the process. Here and in the next three calls sizes and starts of parts
+    /// are multiples of 2 MiB. Fails with AIOS_STATUS_OUT_OF_MEMORY when the process may not have so many addresses.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_reserve(void **range, int64_t bytes)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<void**, long, aios_status> aios_cpu_reserve;
+
+    /// <summary>
+    /// Gives a part of a reserved range memory, in huge pages where the system has them. The contents are undefined. Memory
+    /// is taken from the system page by page when it is touched. Fails with AIOS_STATUS_OUT_OF_MEMORY.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_commit(void *part, int64_t bytes)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<void*, long, aios_status> aios_cpu_commit;
+
+    /// <summary>Gives the memory of a committed part back to the system; the addresses stay reserved.</summary>
+    /// <remarks><c>aios_status aios_cpu_decommit(void *part, int64_t bytes)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<void*, long, aios_status> aios_cpu_decommit;
+
+    /// <summary>Ends a reservation, committed or not; <c>bytes</c> is the size it was made with. Null is ignored.</summary>
+    /// <remarks><c>aios_status aios_cpu_release(void *range, int64_t bytes)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<void*, long, aios_status> aios_cpu_release;
+
+    /// <summary>Writes how many bytes of memory the system could give out now without writing any to disk.</summary>
+    /// <remarks><c>aios_status aios_cpu_available_memory(int64_t *bytes)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<long*, aios_status> aios_cpu_available_memory;
 
     /// <summary>Creates a stream.</summary>
     /// <remarks><c>aios_status aios_cpu_stream_create(aios_stream *stream)</c></remarks>

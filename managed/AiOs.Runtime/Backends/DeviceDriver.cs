@@ -18,9 +18,12 @@ internal abstract class DeviceDriver
     /// <summary>Text of the calling thread's last failure.</summary>
     public abstract string LastError { get; }
 
-    public abstract aios_status Allocate(long bytes, out nint memory);
+    /// <summary>Bytes that the device could give out now.</summary>
+    public abstract long AvailableMemory { get; }
 
-    public abstract aios_status Free(nint memory, long bytes);
+    /// <summary>Reserves a range of addresses for the device's memory.</summary>
+    /// <exception cref="BackendException">The provider failed.</exception>
+    public abstract IMemoryBackend ReserveMemory();
 
     /// <summary>Host memory that copies from and to the device can run from without staging.</summary>
     public abstract aios_status AllocateHost(long bytes, out nint memory);

@@ -3,34 +3,37 @@ using System.Numerics;
 namespace AiOs.Runtime;
 
 /// <summary>
-/// The free blocks of one arena by size class: a list per class and two levels of bitmaps, so that finding a block that
-/// fits takes constant time. Lists are last-in first-out, which hands out the block whose lines are most likely still
-/// in the caches.
+/// Regions by size: a list per class and two levels of bitmaps, so that one that fits is found in constant time. Lists
+/// are last-in first-out, which hands out the memory whose lines are most likely still in the caches.
 /// </summary>
 internal sealed class FreeIndex
 {
-    private readonly Slots<Block> _blocks;
+    /// <summary>Regions of one class that are looked at for the best fit.</summary>
+    private const int Looks = 16;
+
+    private readonly RegionTable _regions;
     private readonly int[] _heads = new int[SizeClasses.Count];
     private readonly uint[] _classBits = new uint[SizeClasses.Levels];
     private ulong _levelBits;
 
-    public FreeIndex(Slots<Block> blocks)
+    public FreeIndex(RegionTable regions)
     {
-        _blocks = blocks;
+        _regions = regions;
         Array.Fill(_heads, -1);
     }
 
+    public bool IsEmpty => _levelBits == 0;
+
     public void Add(int index)
     {
-        ref Block block = ref _blocks[index];
-        int sizeClass = SizeClasses.IndexOf(block.Size);
+        ref Region region = ref _regions[index];
+        int sizeClass = SizeClasses.IndexOf(region.Size);
         int head = _heads[sizeClass];
-        block.State = BlockState.Free;
-        block.ListPrevious = -1;
-        block.ListNext = head;
+        region.ListPrevious = -1;
+        region.ListNext = head;
         if (head >= 0)
         {
-            _blocks[head].ListPrevious = index;
+            _regions[head].ListPrevious = index;
         }
 
         _heads[sizeClass] = index;
@@ -40,21 +43,21 @@ internal sealed class FreeIndex
 
     public void Remove(int index)
     {
-        ref Block block = ref _blocks[index];
-        int sizeClass = SizeClasses.IndexOf(block.Size);
-        if (block.ListNext >= 0)
+        ref Region region = ref _regions[index];
+        int sizeClass = SizeClasses.IndexOf(region.Size);
+        if (region.ListNext >= 0)
         {
-            _blocks[block.ListNext].ListPrevious = block.ListPrevious;
+            _regions[region.ListNext].ListPrevious = region.ListPrevious;
         }
 
-        if (block.ListPrevious >= 0)
+        if (region.ListPrevious >= 0)
         {
-            _blocks[block.ListPrevious].ListNext = block.ListNext;
+            _regions[region.ListPrevious].ListNext = region.ListNext;
             return;
         }
 
-        _heads[sizeClass] = block.ListNext;
-        if (block.ListNext < 0)
+        _heads[sizeClass] = region.ListNext;
+        if (region.ListNext < 0)
         {
             int level = sizeClass / SizeClasses.Subdivisions;
             _classBits[level] &= ~(1u << (sizeClass % SizeClasses.Subdivisions));
@@ -65,10 +68,20 @@ internal sealed class FreeIndex
         }
     }
 
-    /// <summary>A free block of at least <paramref name="size"/> bytes, a class size; -1 when there is none.</summary>
+    /// <summary>
+    /// A region of at least <paramref name="size"/> bytes, -1 when there is none: the best of the first few of the
+    /// size's own class, whose regions may be too small, or of the next class that has any.
+    /// </summary>
     public int Find(long size)
     {
         int sizeClass = SizeClasses.IndexOf(size);
+        int best = BestOf(_heads[sizeClass], size);
+        return best >= 0 ? best : BestOf(First(sizeClass + 1), size);
+    }
+
+    /// <summary>The first region of a class or of the next one that has any; -1 when none has.</summary>
+    public int First(int sizeClass)
+    {
         int level = sizeClass / SizeClasses.Subdivisions;
         uint classes = _classBits[level] & (~0u << (sizeClass % SizeClasses.Subdivisions));
         if (classes == 0)
@@ -84,5 +97,31 @@ internal sealed class FreeIndex
         }
 
         return _heads[level * SizeClasses.Subdivisions + BitOperations.TrailingZeroCount(classes)];
+    }
+
+    /// <summary>The region after this one in the order of classes; -1 after the last. With <see cref="First"/> it visits all.</summary>
+    public int After(int index)
+    {
+        ref Region region = ref _regions[index];
+        return region.ListNext >= 0 ? region.ListNext : First(SizeClasses.IndexOf(region.Size) + 1);
+    }
+
+    private int BestOf(int index, long size)
+    {
+        int best = -1;
+        long least = long.MaxValue;
+        for (int looks = 0; index >= 0 && looks < Looks && least > size; looks++)
+        {
+            ref Region region = ref _regions[index];
+            if (region.Size >= size && region.Size < least)
+            {
+                best = index;
+                least = region.Size;
+            }
+
+            index = region.ListNext;
+        }
+
+        return best;
     }
 }

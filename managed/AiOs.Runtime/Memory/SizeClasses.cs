@@ -1,19 +1,17 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace AiOs.Runtime;
 
 /// <summary>
-/// The sizes that blocks come in: multiples of 512 bytes with 32 classes per power of two, so that rounding wastes at
-/// most 1/32 and a block that was freed is found again by every request of its own size (two-level segregated fit;
-/// Masmano et al., "TLSF: a new dynamic memory allocator for real-time systems", ECRTS 2004).
+/// Sizes of regions, in units of 512 bytes with 32 classes per power of two: the two levels of two-level segregated fit
+/// (Masmano et al., "TLSF: a new dynamic memory allocator for real-time systems", ECRTS 2004). Small blocks are rounded
+/// up to classes, which wastes at most 1/32, so that one that was freed is found by every request of its own size.
 /// </summary>
 internal static class SizeClasses
 {
-    /// <summary>Every size and address is a multiple of this.</summary>
+    /// <summary>Every size and offset is a multiple of this.</summary>
     public const long Unit = 512;
-
-    /// <summary>Classes of one power of two, as a power of two itself.</summary>
-    public const int SubdivisionBits = 5;
 
     /// <summary>Classes of one power of two.</summary>
     public const int Subdivisions = 1 << SubdivisionBits;
@@ -24,7 +22,13 @@ internal static class SizeClasses
     /// <summary>Number of classes.</summary>
     public const int Count = Levels * Subdivisions;
 
+    private const int SubdivisionBits = 5;
+
+    /// <summary>The smallest multiple of <see cref="Unit"/>, not 0, that holds <paramref name="bytes"/> bytes.</summary>
+    public static long RoundToUnit(long bytes) => Math.Max(Unit, (bytes + Unit - 1) & -Unit);
+
     /// <summary>The smallest class size that holds <paramref name="bytes"/> bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long RoundUp(long bytes)
     {
         long units = Math.Max(1, (bytes + Unit - 1) / Unit);
@@ -38,15 +42,16 @@ internal static class SizeClasses
     }
 
     /// <summary>The greatest class whose size is at most <paramref name="size"/>, a multiple of <see cref="Unit"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int IndexOf(long size)
     {
-        long units = size / Unit;
+        ulong units = (ulong)size / (ulong)Unit;
         if (units < Subdivisions)
         {
             return (int)units;
         }
 
-        int log = BitOperations.Log2((ulong)units);
+        int log = BitOperations.Log2(units);
         int level = log - SubdivisionBits + 1;
         return level * Subdivisions + (int)((units >> (log - SubdivisionBits)) & (Subdivisions - 1));
     }

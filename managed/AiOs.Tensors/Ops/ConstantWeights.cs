@@ -24,7 +24,7 @@ public static partial class Ops
         ConstantProduct p = Constant("QuantizedMatMul", tape, x, weight.Device, weight.Columns, weight.Rows, true, bias);
         Stream stream = tape.Stream;
         KernelTable kernels = stream.Device.Kernels;
-        aios_qmatrix native = weight.Native;
+        aios_qmatrix native = weight.NativeOn(stream);
         aios_dtype dtype = p.X.DType.Native();
         using var workspace = new Workspace(stream, kernels.aios_qmatmul_workspace_size(&native, p.Rows, dtype), "aios_qmatmul");
         stream.Check(
@@ -55,7 +55,7 @@ public static partial class Ops
             Require.Throw($"MatMul: x is {a.DType} and weight is {weight.DType}; both must have one dtype (use Ops.Cast)");
         }
 
-        nint packed = weight.Pointer;
+        nint packed = weight.On(tape.Stream);
         ConstantProduct p = Constant("MatMul", tape, x, weight.Device, weight.Rows, weight.Columns, false, bias);
         aios_gemm_desc desc = Product(p.Rows, weight.Columns, weight.Rows, weight.DType);
         desc.packed_b = 1;

@@ -15,7 +15,7 @@ internal static class TensorItems
     /// <summary>An item that reads a tensor's bytes from the device when it is written.</summary>
     public static SafetensorsItem Of(string name, Tensor value, Stream stream) => new(
         name, TypeOf(value), value.Shape.ToArray(),
-        (offset, destination) => stream.CopyToHost(destination, value.Pointer + (nint)offset));
+        (offset, destination) => stream.CopyToHost(destination, value.On(stream) + (nint)offset));
 
     /// <summary>Refuses a tensor of another shape.</summary>
     /// <exception cref="InvalidFileException">The shapes differ.</exception>
@@ -41,7 +41,7 @@ internal static class TensorItems
             for (long at = 0; at < entry.ByteLength; at += PieceBytes)
             {
                 int count = (int)Math.Min(PieceBytes, entry.ByteLength - at);
-                stream.CopyFromHost(value.Pointer + (nint)at, file.Bytes(entry, at, count));
+                stream.CopyFromHost(value.On(stream) + (nint)at, file.Bytes(entry, at, count));
             }
 
             return;

@@ -53,7 +53,7 @@ public sealed class KeyValueLayer : IDisposable
             desc.out_stride[d] = store.Strides[d];
         }
 
-        nint target = store.Pointer + (nint)(_cache.Length * store.Strides[2] * store.DType.Size());
+        nint target = store.On(tape.Stream) + (nint)(_cache.Length * store.Strides[2] * store.DType.Size());
         Stream stream = tape.Stream;
         stream.Check(
             stream.Device.Kernels.aios_unary(stream.Handle, (void*)target, (void*)part.Pointer, aios_unary_op.Copy, &desc),

@@ -13,7 +13,7 @@ internal static class Values
     /// </summary>
     public static void Write(Tensor tensor, long first, ReadOnlySpan<float> values, Stream stream)
     {
-        nint target = tensor.Pointer + (nint)(first * tensor.DType.Size());
+        nint target = tensor.On(stream) + (nint)(first * tensor.DType.Size());
         if (tensor.DType == DType.F32)
         {
             stream.CopyFromHost(target, values);

@@ -40,7 +40,8 @@ internal sealed class DeviceTable<TRow> : IDisposable
                     $"parameter {_parameters[i].Name} has no gradient; make the loss depend on it or leave it out of the optimizer");
             }
 
-            nint address = gradient.Pointer;
+            nint address = gradient.On(stream);
+            _parameters[i].Value.On(stream);
             if (_gradients[i] != address)
             {
                 _gradients[i] = address;

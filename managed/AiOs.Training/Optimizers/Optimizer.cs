@@ -96,7 +96,7 @@ public abstract class Optimizer : IDisposable
         _state.Add(($"master.{parameter.Name}", master));
         Stream.Check(
             Stream.Device.Kernels.aios_cast(
-                Stream.Handle, (void*)master.Pointer, (void*)value.Pointer, value.Length, aios_dtype.F32, (aios_dtype)value.DType),
+                Stream.Handle, (void*)master.Pointer, (void*)value.On(Stream), value.Length, aios_dtype.F32, (aios_dtype)value.DType),
             nameof(KernelTable.aios_cast));
         return master;
     }

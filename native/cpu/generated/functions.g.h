@@ -62,6 +62,11 @@
   X(aios_status, aios_cpu_set_threads, (int32_t threads), (threads)) \
   X(aios_status, aios_cpu_alloc, (void **memory, int64_t bytes), (memory, bytes)) \
   X(aios_status, aios_cpu_free, (void *memory, int64_t bytes), (memory, bytes)) \
+  X(aios_status, aios_cpu_reserve, (void **range, int64_t bytes), (range, bytes)) \
+  X(aios_status, aios_cpu_commit, (void *part, int64_t bytes), (part, bytes)) \
+  X(aios_status, aios_cpu_decommit, (void *part, int64_t bytes), (part, bytes)) \
+  X(aios_status, aios_cpu_release, (void *range, int64_t bytes), (range, bytes)) \
+  X(aios_status, aios_cpu_available_memory, (int64_t *bytes), (bytes)) \
   X(aios_status, aios_cpu_stream_create, (aios_stream *stream), (stream)) \
   X(aios_status, aios_cpu_stream_destroy, (aios_stream stream), (stream)) \
   X(aios_status, aios_cpu_stream_synchronize, (aios_stream stream), (stream)) \

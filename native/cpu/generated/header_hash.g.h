@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "2a4f360ef74b8f63da034668c3d0834a2eb48e0f89b34fc574c8aaac1d3010cb"
+#define AIOS_HEADER_HASH "7c18706762f0de8597c15b901765cb463a7ccb49751f8aa848d1023226d6d1ad"

@@ -29,6 +29,16 @@ internal sealed unsafe class CpuDriver : DeviceDriver
 
     public override string LastError => Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "";
 
+    public override long AvailableMemory
+    {
+        get
+        {
+            long bytes = 0;
+            _ = _cpu.aios_cpu_available_memory(&bytes);
+            return bytes;
+        }
+    }
+
     /// <summary>Sets the number of workers of the process-wide pool.</summary>
     public void SetThreads(int threads)
     {
@@ -36,7 +46,9 @@ internal sealed unsafe class CpuDriver : DeviceDriver
         _info = ReadInfo();
     }
 
-    public override aios_status Allocate(long bytes, out nint memory)
+    public override IMemoryBackend ReserveMemory() => new CpuMemory(_cpu, _info.MemoryBytes, Check);
+
+    public override aios_status AllocateHost(long bytes, out nint memory)
     {
         void* block = null;
         aios_status status = _cpu.aios_cpu_alloc(&block, bytes);
@@ -44,11 +56,7 @@ internal sealed unsafe class CpuDriver : DeviceDriver
         return status;
     }
 
-    public override aios_status Free(nint memory, long bytes) => _cpu.aios_cpu_free((void*)memory, bytes);
-
-    public override aios_status AllocateHost(long bytes, out nint memory) => Allocate(bytes, out memory);
-
-    public override aios_status FreeHost(nint memory, long bytes) => Free(memory, bytes);
+    public override aios_status FreeHost(nint memory, long bytes) => _cpu.aios_cpu_free((void*)memory, bytes);
 
     public override aios_status CreateStream(out aios_stream stream)
     {

@@ -1,0 +1,22 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace AiOs.Runtime;
+
+/// <summary>Records the stack of every allocation.</summary>
+internal sealed class TrackingLayer(Allocator inner) : AllocatorLayer(inner)
+{
+    private readonly ConcurrentDictionary<int, string> _stacks = new();
+
+    /// <inheritdoc/>
+    public override Allocation Allocate(long bytes, int stream)
+    {
+        Allocation block = Inner.Allocate(bytes, stream);
+        _stacks[block.Index] = new StackTrace(2, true).ToString();
+        return block;
+    }
+
+    /// <inheritdoc/>
+    protected override RegionInfo View(RegionInfo region) =>
+        region.State == RegionState.Live ? region with { Stack = _stacks.GetValueOrDefault(region.Index) } : region;
+}
