@@ -40,6 +40,23 @@ internal static class Shapes
         }
     }
 
+    /// <summary>Elements from the first to the last one; 0 when there is none.</summary>
+    public static long Reach(ReadOnlySpan<long> shape, ReadOnlySpan<long> strides)
+    {
+        long reach = 1;
+        for (int d = 0; d < shape.Length; d++)
+        {
+            if (shape[d] == 0)
+            {
+                return 0;
+            }
+
+            reach += (shape[d] - 1) * strides[d];
+        }
+
+        return reach;
+    }
+
     /// <summary>True when the strides are those of a dense row-major buffer, extents of 1 aside.</summary>
     public static bool IsDense(ReadOnlySpan<long> shape, ReadOnlySpan<long> strides)
     {

@@ -26,6 +26,9 @@ internal sealed class TensorBody
 
     public long Bytes => Length * DType.Size();
 
+    /// <summary>Bytes from the first element to the end of the last one, whatever lies in between.</summary>
+    public long ReachBytes => Shapes.Reach(Shape, Strides) * DType.Size();
+
     public bool IsContiguous { get; private set; }
 
     public nint Pointer { get; private set; }

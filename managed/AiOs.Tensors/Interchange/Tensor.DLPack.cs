@@ -30,7 +30,7 @@ public readonly partial struct Tensor
         aios_dlpack_flags flags = readOnly || (body.IsReadOnly && !copy) ? aios_dlpack_flags.ReadOnly : default;
         if (!copy)
         {
-            HandOver(stream, consumer);
+            HandOver(body, stream, consumer, flags);
             return DLPackExport.Make(body, flags);
         }
 
@@ -38,7 +38,7 @@ public readonly partial struct Tensor
         try
         {
             Launch.Copy(stream, dense, body);
-            HandOver(stream, consumer);
+            HandOver(dense, stream, consumer, flags);
             return DLPackExport.Make(dense, flags | aios_dlpack_flags.Copied);
         }
         finally
@@ -60,7 +60,7 @@ public readonly partial struct Tensor
         ArgumentNullException.ThrowIfNull(stream);
         TensorBody body = Body;
         Require.Writable("Tensor.ToDLPackLegacy", body);
-        HandOver(stream, consumer);
+        HandOver(body, stream, consumer, default);
         return DLPackExport.MakeLegacy(body);
     }
 
@@ -84,11 +84,12 @@ public readonly partial struct Tensor
         return new Tensor(DLPackImport.Adopt(source, stream));
     }
 
-    private static void HandOver(Stream stream, Stream? consumer)
+    private static void HandOver(TensorBody body, Stream stream, Stream? consumer, aios_dlpack_flags flags)
     {
         if (consumer is null)
         {
             stream.Synchronize();
+            body.Device.Races?.HostAccess(body.Pointer, body.ReachBytes, isWrite: !flags.HasFlag(aios_dlpack_flags.ReadOnly));
             return;
         }
 
