@@ -7,19 +7,16 @@ namespace AiOs.Runtime;
 public readonly ref struct DeviceSpan<T>
     where T : unmanaged
 {
-    private readonly Stream _owner;
-    private readonly Allocation _block;
-
     internal DeviceSpan(Stream owner, nint pointer, long length, Allocation block)
     {
-        _owner = owner;
-        _block = block;
+        Owner = owner;
+        Block = block;
         Pointer = pointer;
         Length = length;
     }
 
     /// <summary>The device that holds the memory.</summary>
-    public Device Device => _owner.Device;
+    public Device Device => Owner.Device;
 
     /// <summary>
     /// Address of the first element on the device, for work of the stream the memory was allocated for;
@@ -30,6 +27,12 @@ public readonly ref struct DeviceSpan<T>
     /// <summary>Number of elements.</summary>
     public long Length { get; }
 
+    /// <summary>The stream that the memory was allocated for.</summary>
+    internal Stream Owner { get; }
+
+    /// <summary>The block that the memory is a part of.</summary>
+    internal Allocation Block { get; }
+
     /// <summary>A part of the view.</summary>
     /// <param name="start">Its first element.</param>
     /// <param name="length">Its number of elements.</param>
@@ -39,7 +42,7 @@ public readonly ref struct DeviceSpan<T>
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length - start);
-        return new DeviceSpan<T>(_owner, Pointer + (nint)(start * Unsafe.SizeOf<T>()), length, _block);
+        return new DeviceSpan<T>(Owner, Pointer + (nint)(start * Unsafe.SizeOf<T>()), length, Block);
     }
 
     /// <summary>
@@ -50,9 +53,9 @@ public readonly ref struct DeviceSpan<T>
     public nint On(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        if (stream != _owner)
+        if (stream != Owner)
         {
-            Device.Memory.NoteUse(_block, stream);
+            Device.Memory.NoteUse(Block, stream);
         }
 
         return Pointer;

@@ -127,14 +127,20 @@ public sealed class Stream : IDisposable
     }
 
     /// <summary>
-    /// Tells the race detector, when the device has one, what work that is about to be enqueued accesses. Launches of the
-    /// kernel table, copies and fills tell it themselves; anything else that uses memory in the stream's order must.
+    /// Tells what work that is about to be enqueued accesses: the race detector, when the device has one, and the
+    /// allocator, so that blocks of other streams are not used again before it has run. Launches of the kernel table,
+    /// copies and fills tell the detector themselves; anything else that uses memory in the stream's order must.
     /// </summary>
     /// <param name="operation">Name of the work, for reports.</param>
     /// <param name="accesses">What it accesses.</param>
     /// <exception cref="RaceException">Nothing orders it with earlier accesses of the same bytes.</exception>
     public void Declare(string operation, params ReadOnlySpan<Access> accesses)
     {
+        foreach (Access access in accesses)
+        {
+            access.NoteUse(this);
+        }
+
         if (Device.Races is not { } races)
         {
             return;

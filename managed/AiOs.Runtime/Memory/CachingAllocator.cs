@@ -32,8 +32,8 @@ namespace AiOs.Runtime;
 /// <para>
 /// Layers. The pool (<see cref="PoolAllocator"/>) knows no device; what happens when memory runs out
 /// (<see cref="RetryLayer"/>), the recording of stacks (<see cref="TrackingLayer"/>) and what the race detector is told
-    /// (<see cref="RaceLayer"/>) are layers on it. Reserved bytes
-/// count as pressure on the garbage collector, so that forgotten tensors are found before the machine is full.
+/// (<see cref="RaceLayer"/>) are layers on it. Reserved bytes count as pressure on the garbage collector, so that
+/// forgotten tensors are found before the machine is full.
 /// </para>
 /// </remarks>
 public sealed class CachingAllocator

@@ -129,10 +129,10 @@ public sealed class RaceDetector
         ThrowPending();
     }
 
-    /// <summary>Notes that a block is freed whose owner was collected; the allocator knows how to wait for it.</summary>
+    /// <summary>Notes a free that the allocator makes safe: it knows the uses and waits for them.</summary>
     internal void Collected(nint address)
     {
-        Operation operation = Note("finalizer", Host);
+        Operation operation = Note("free", Host);
         lock (_gate)
         {
             if (_blocks.Find(address) is { Freed: null } block && block.Start == address)
@@ -227,7 +227,7 @@ public sealed class RaceDetector
     }
 
     private Operation Note(string name, int clock) =>
-        new(name, clock, clock == Host ? 0 : _device.Clocks.Pending(clock), new StackTrace(2, false));
+        new(name, clock, clock == Host ? 0 : _device.Clocks.Pending(clock), new StackTrace(false));
 
     private bool Judge(Operation operation, in RangeAccess access)
     {

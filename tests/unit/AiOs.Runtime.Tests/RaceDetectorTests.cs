@@ -98,6 +98,20 @@ public sealed class RaceDetectorTests
     }
 
     [Fact]
+    public void A_use_that_the_allocator_knows_of_makes_an_early_free_safe()
+    {
+        using var lab = new RaceLab();
+        for (int i = 0; i < 3; i++)
+        {
+            using DeviceMemory<float> memory = lab.Device.Allocate<float>(1 << 20, lab.A);
+            lab.B.Declare("all_reduce", Access.Write(memory));
+            lab.Fill(lab.B, memory);
+        }
+
+        Assert.Empty(lab.Races.Reports);
+    }
+
+    [Fact]
     public void Memory_that_is_given_out_again_keeps_its_past()
     {
         using var lab = new RaceLab();

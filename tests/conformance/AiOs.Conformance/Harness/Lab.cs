@@ -13,7 +13,7 @@ public readonly record struct Outcome(string? Failure, aios_status Status, ulong
 /// the launch and compared afterwards byte by byte: outputs with the oracle, everything else with what was uploaded. So
 /// an element written outside its buffer, in the gap of a stride or into an input is seen wherever it lands.
 /// </summary>
-public sealed unsafe class Lab : IDisposable
+public sealed unsafe partial class Lab : IDisposable
 {
     private const int Guard = 256;
     private const int Alignment = 64;
@@ -26,9 +26,10 @@ public sealed unsafe class Lab : IDisposable
     private byte[] _result = [];
     private int _total;
 
-    public Lab(string backend, int threads)
+    public Lab(string backend, int threads, bool? detectRaces = null)
     {
-        _device = Device.Open(backend, new DeviceOptions { Threads = threads });
+        var options = new DeviceOptions { Threads = threads };
+        _device = Device.Open(backend, options with { DetectRaces = detectRaces ?? options.DetectRaces });
         _memory = _device.CreateStream();
         _work = _device.CreateStream();
     }
@@ -46,20 +47,9 @@ public sealed unsafe class Lab : IDisposable
     /// <summary>Runs the case; with <paramref name="judge"/> false only the fingerprint of the outputs is wanted.</summary>
     public Outcome Run(Case test, bool judge = true)
     {
-        if (test.WorkspaceSize is { } query)
+        if (Measure(test) is { } outcome)
         {
-            long bytes = query(_device.Kernels);
-            if (bytes < 0)
-            {
-                return new Outcome($"the workspace size is {bytes}", (aios_status)(-bytes), 0);
-            }
-
-            if (bytes == 0 && test.WorkspaceShortfall > 0)
-            {
-                return new Outcome(null, aios_status.Ok, 0);
-            }
-
-            test.Workspace!.Length = (int)Math.Max(0, bytes - test.WorkspaceShortfall);
+            return outcome;
         }
 
         int total = _total = Place(test);
@@ -76,6 +66,28 @@ public sealed unsafe class Lab : IDisposable
 
         failure ??= judge ? Judge(test, total) : null;
         return new Outcome(failure, status, Fingerprint(test));
+    }
+
+    /// <summary>Gives the workspace its size; the outcome when the case ends there.</summary>
+    private Outcome? Measure(Case test)
+    {
+        if (test.WorkspaceSize is { } query)
+        {
+            long bytes = query(_device.Kernels);
+            if (bytes < 0)
+            {
+                return new Outcome($"the workspace size is {bytes}", (aios_status)(-bytes), 0);
+            }
+
+            if (bytes == 0 && test.WorkspaceShortfall > 0)
+            {
+                return new Outcome(null, aios_status.Ok, 0);
+            }
+
+            test.Workspace!.Length = (int)Math.Max(0, bytes - test.WorkspaceShortfall);
+        }
+
+        return null;
     }
 
     /// <summary>What is wrong with the outputs of the last run of this very case, or null when only their bits differ.</summary>
