@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using AiOs.Bench.Families;
 using AiOs.Bench.Measure;
+using AiOs.Bench.Memory;
 using AiOs.Bench.Peers;
 using AiOs.Bench.Results;
 using AiOs.Interop;
@@ -38,6 +39,7 @@ public static class BenchSession
         new AdamWBenchmark(),
         new CopyBenchmark(),
         new LaunchBenchmark(),
+        new MemoryBenchmark(),
         new TrainBenchmark(),
     ];
 
@@ -49,7 +51,11 @@ public static class BenchSession
     /// </summary>
     /// <param name="settings">What is asked for.</param>
     /// <exception cref="BenchInputException">A name, an element type or a shape is wrong.</exception>
-    public static void Validate(BenchSettings settings) => _ = Plan(settings);
+    public static void Validate(BenchSettings settings)
+    {
+        _ = Plan(settings);
+        _ = settings.AllocationTrace is { } trace ? AllocationTrace.Read(trace) : null;
+    }
 
     /// <summary>Measures.</summary>
     /// <param name="device">The device.</param>
@@ -82,6 +88,7 @@ public static class BenchSession
         CaseRunner runner = new(context, probe);
         IEnumerable<(string Name, BenchmarkCase Work)> cases = plan.SelectMany(
             entry => entry.Family.Cases(context, entry.DType, entry.Shape).Select(work => (entry.Family.Name, work)));
+        cases = cases.Concat(plan.Select(entry => entry.Family).Distinct().SelectMany(family => family.Others(context).Select(work => (family.Name, work))));
         foreach ((string name, BenchmarkCase work) in cases.GroupBy(entry => (entry.Work.Op, entry.Work.DType)).SelectMany(group => group))
         {
             RunCase(name, work);
@@ -141,6 +148,11 @@ public static class BenchSession
         if (chosen.Length == 0)
         {
             throw new BenchInputException($"there is no benchmark '{settings.Benchmark}'; use one of {string.Join(", ", Names)}");
+        }
+
+        if (settings.AllocationTrace is not null && (settings.Benchmark != "memory" || settings.Shapes is not null))
+        {
+            throw new BenchInputException("an allocation trace goes with the benchmark memory, and without --shapes");
         }
 
         if (settings.Shapes is not null && chosen.Length > 1)

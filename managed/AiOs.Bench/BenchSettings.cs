@@ -14,6 +14,12 @@ public sealed record BenchSettings
     /// <summary>Shapes separated by semicolons, or a file with one per line; null for the benchmark's own list.</summary>
     public string? Shapes { get; init; }
 
+    /// <summary>
+    /// A file with an allocation trace that the benchmark <c>memory</c> replays instead of its own cases; null for those.
+    /// Each line is <c>alloc id bytes stream</c> or <c>free id stream</c>.
+    /// </summary>
+    public string? AllocationTrace { get; init; }
+
     /// <summary>Whether other libraries that are installed are measured too, in the same rounds.</summary>
     public bool Peers { get; init; }
 

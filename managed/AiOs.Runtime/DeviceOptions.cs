@@ -21,6 +21,9 @@ public sealed record DeviceOptions
     /// <summary>Upper limit of the memory reserved from the device, in bytes; null for none.</summary>
     public long? MemoryLimitBytes { get; init; }
 
+    /// <summary>One more layer on top of the device's allocator, which sees all that goes in and out; null for none.</summary>
+    internal Func<Allocator, Allocator>? Layer { get; init; }
+
     /// <summary>
     /// Receives the report when the device is disposed while blocks are still allocated. The default writes it to the
     /// standard error when <see cref="TrackAllocations"/> is on and is silent otherwise.

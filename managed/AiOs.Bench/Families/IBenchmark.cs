@@ -21,6 +21,9 @@ internal interface IBenchmark
     /// <summary>The cases of a shape.</summary>
     IEnumerable<BenchmarkCase> Cases(BenchContext context, string dtype, BenchShape shape);
 
+    /// <summary>Cases that have no shape.</summary>
+    IEnumerable<BenchmarkCase> Others(BenchContext context) => [];
+
     /// <summary>Results that follow from others, such as the sum over a training step.</summary>
     IEnumerable<BenchResult> Derive(IReadOnlyList<BenchResult> results) => [];
 }

@@ -1,4 +1,5 @@
 using AiOs.Bench.Peers;
+using AiOs.Bench.Results;
 using AiOs.Interop;
 using AiOs.Runtime;
 using Stream = AiOs.Runtime.Stream;
@@ -66,6 +67,9 @@ internal abstract class BenchmarkCase(BenchContext context, string op, string dt
         Stream.Synchronize();
         return System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
+
+    /// <summary>Adds to the result what is no time.</summary>
+    public virtual BenchResult Complete(BenchResult result) => result;
 
     /// <summary>The same work by other libraries, on the same operands; the case owns them.</summary>
     public virtual IReadOnlyList<PeerRun> MakePeers() => [];

@@ -41,7 +41,7 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
         IReadOnlyList<PeerRun> peers = work.MakePeers();
         try
         {
-            return Measure(work, counted, level, peers, result with { Correct = true });
+            return work.Complete(Measure(work, counted, level, peers, result with { Correct = true }));
         }
         finally
         {

@@ -24,6 +24,16 @@ internal sealed class Verdict
         }
     }
 
+    /// <summary>Notes whether something holds.</summary>
+    public void That(bool holds, string problem)
+    {
+        _compared++;
+        if (!holds)
+        {
+            Found ??= problem;
+        }
+    }
+
     /// <summary>Positions to look at: both ends, and others that depend on the count only.</summary>
     public static IEnumerable<long> Sample(long count, int samples)
     {

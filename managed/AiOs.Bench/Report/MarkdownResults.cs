@@ -66,6 +66,12 @@ public static class MarkdownResults
             {
                 AppendRow(text, result, peers);
             }
+
+            BenchResult[] traces = [.. group.Where(result => result.PeakReservedBytes is not null)];
+            if (traces.Length > 0)
+            {
+                AppendReserved(text, traces);
+            }
         }
 
         string[] notes = [.. report.Notes.Where(note => results.Any(result => note.StartsWith(result.Op, StringComparison.Ordinal)))];
@@ -95,6 +101,22 @@ public static class MarkdownResults
         }
 
         text.Append(peers.Length > 0 ? string.Create(CultureInfo.InvariantCulture, $" {result.RatioToBestPeer:F2} |\n") : "\n");
+    }
+
+    /// <summary>What the policies reserved for the traces.</summary>
+    private static void AppendReserved(StringBuilder text, BenchResult[] traces)
+    {
+        const double MiB = 1 << 20;
+        string[] policies = [.. traces[0].PeakReservedBytes!.Keys];
+        text.Append("\nPeak of the bytes in use and of those taken from the device, in MiB, and the part of these that was not needed:\n\n");
+        text.Append("| trace | in use |").AppendJoin(string.Empty, policies.Select(policy => $" {policy} |")).Append('\n');
+        text.Append("|---").Append(string.Concat(Enumerable.Repeat("|---:", 1 + policies.Length))).Append("|\n");
+        foreach (BenchResult trace in traces)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"| {trace.Shape} | {trace.PeakAllocatedBytes / MiB:N1} |");
+            text.AppendJoin(string.Empty, policies.Select(policy => string.Create(
+                CultureInfo.InvariantCulture, $" {trace.PeakReservedBytes![policy] / MiB:N1} ({100 * trace.UnusedShare(policy):F1} %) |"))).Append('\n');
+        }
     }
 
     private static string Time(double? microseconds) => microseconds is { } us

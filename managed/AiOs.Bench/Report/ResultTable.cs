@@ -9,6 +9,8 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
     private const int Columns = 80;
     private const int ShapeWidth = 24;
 
+    private const double MiB = 1 << 20;
+
     private string? _group;
 
     /// <inheritdoc/>
@@ -40,6 +42,12 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
         }
 
         writer.WriteLine(Row(result));
+        if (result.PeakReservedBytes is { } reserved)
+        {
+            Wrap("  peak", [Amount($" {result.PeakAllocatedBytes / MiB:N1} MiB in use;"), " reserved (unused):", .. reserved.Keys.Select(
+                policy => Amount($" {policy} {reserved[policy] / MiB:N1} ({100 * result.UnusedShare(policy):F1} %)"))]);
+        }
+
         writer.Flush();
     }
 
@@ -94,6 +102,8 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
 
     private static string Show(MeasuredLimit limit) =>
         limit.Name + " " + Number(1e-9 * limit.Rate, "N0") + (limit.Unit == "B/s" ? " GB/s" : " G" + limit.Unit);
+
+    private static string Amount(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 }

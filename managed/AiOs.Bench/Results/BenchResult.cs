@@ -80,6 +80,19 @@ public sealed record BenchResult
     /// <summary>Bytes that one launch must read and write at least; 0 when they are not counted.</summary>
     public double Bytes { get; init; }
 
+    /// <summary>Greatest sum of the sizes in use of an allocation trace, in bytes; null for everything else.</summary>
+    public long? PeakAllocatedBytes { get; init; }
+
+    /// <summary>
+    /// Greatest number of bytes that each allocation policy took from the device for the trace: <c>aios</c>, <c>pytorch</c>
+    /// and <c>first_fit</c>; null for everything else.
+    /// </summary>
+    public IReadOnlyDictionary<string, long>? PeakReservedBytes { get; init; }
+
+    /// <summary>Share of its peak reservation that a policy had no use for: what it reserved beyond the peak in use.</summary>
+    /// <param name="policy">A key of <see cref="PeakReservedBytes"/>.</param>
+    public double UnusedShare(string policy) => 1 - (double)PeakAllocatedBytes!.Value / PeakReservedBytes![policy];
+
     /// <summary>A limit that moves by more than this share within a case makes its figures doubtful.</summary>
     public const double NoisySpread = 0.15;
 

@@ -25,13 +25,14 @@ internal static class BenchCommand
         Option<bool> peers = new("--peers") { Description = "Measures other installed libraries in the same rounds" };
         Option<long?> rounds = Whole("--rounds", "Rounds of a case at most; long cases take fewer, but at least 3", 3, 1000, "9");
         Option<string?> json = Text("--json", "FILE", $"Writes the results as a JSON array; {StandardOutput} is stdout");
+        Option<string?> trace = Text("--trace", "FILE", "With memory: replays an allocation trace of lines 'alloc id bytes stream' and 'free id stream'");
         Option<string?> html = Text("--html", "FILE", "Writes a roofline page that needs no other file");
         Option<string?> results = Text("--results", "DIR", "Writes Markdown files into DIR/<processor>");
         Option<string?> baseline = Text("--baseline", "FILE", "Compares with an earlier --json by the share of the limit and exits with 1 when a case got worse");
         Option<double?> failBelow = Number("--fail-below", "Share of the baseline's that is enough", 0, 10, defaultText: "0.95");
         Command command = new("bench", "Times ops against the machine's measured limits and, with --peers, against other libraries. Checks every result first.")
         {
-            name, backend, dtype, shapes, threads, peers, rounds, json, html, results, baseline, failBelow,
+            name, backend, dtype, shapes, threads, peers, rounds, trace, json, html, results, baseline, failBelow,
         };
         command.SetAction(result => Run(
             new BenchSettings
@@ -40,6 +41,7 @@ internal static class BenchCommand
                 DType = result.GetValue(dtype),
                 Shapes = result.GetValue(shapes),
                 Peers = result.GetValue(peers),
+                AllocationTrace = result.GetValue(trace),
                 Rounds = (int)(result.GetValue(rounds) ?? 9),
             },
             result.GetValue(backend), (int?)result.GetValue(threads),

@@ -61,6 +61,7 @@ public sealed class CachingAllocator
         _retry = new RetryLayer(_pool, FreeAbandoned, OutOfMemory);
         _top = options.TrackAllocations ? new TrackingLayer(_retry) : _retry;
         _top = device.Races is { } races ? new RaceLayer(_top, races) : _top;
+        _top = options.Layer?.Invoke(_top) ?? _top;
     }
 
     /// <summary>The numbers so far.</summary>

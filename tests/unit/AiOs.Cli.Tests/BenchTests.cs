@@ -44,6 +44,23 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public void An_allocation_trace_is_replayed_and_a_wrong_line_is_named()
+    {
+        using TemporaryDirectory directory = new();
+        File.WriteAllText(directory.File("trace.txt"), "# two blocks\nalloc a 3000000 0\nalloc b 512 1\nfree a 0\n");
+        CliResult result = Run(directory, null, ["bench", "memory", "--trace", "trace.txt", "--json", "-"]);
+        Assert.Equal(0, result.ExitCode);
+        JsonNode trace = Assert.Single(JsonNode.Parse(result.Output)!.AsArray())!;
+        Assert.True((bool)trace["correct"]!);
+        Assert.Equal(3000512, (long)trace["peak_allocated_bytes"]!);
+        Assert.Equal(22 << 20, (long)trace["peak_reserved_bytes"]!["pytorch"]!);
+
+        File.WriteAllText(directory.File("trace.txt"), "alloc a 3000000 0\nfree b 0\n");
+        CliResult wrong = Run(directory, null, ["bench", "memory", "--trace", "trace.txt"]);
+        Assert.Equal((2, "error: trace.txt:2: id b is freed but not in use"), (wrong.ExitCode, wrong.Error.Trim()));
+    }
+
+    [Fact]
     public void A_lower_share_than_the_baseline_fails()
     {
         using TemporaryDirectory directory = new();
