@@ -18,11 +18,20 @@ public sealed record DeviceOptions
     /// </summary>
     public bool DetectRaces { get; init; } = Environment.GetEnvironmentVariable("AIOS_RACE_DETECT") == "1";
 
-    /// <summary>Upper limit of the memory reserved from the device, in bytes; null for none.</summary>
+    /// <summary>Upper limit of the memory reserved from the device, in bytes; null for all the device has.</summary>
     public long? MemoryLimitBytes { get; init; }
 
     /// <summary>One more layer on top of the device's allocator, which sees all that goes in and out; null for none.</summary>
     internal Func<Allocator, Allocator>? Layer { get; init; }
+
+    /// <summary>
+    /// How much more memory than was ever in use may be reserved, as a part of that, before holes between blocks give their
+    /// pages up for new blocks; 0.03 at first. More costs memory, less costs pages that are touched anew.
+    /// </summary>
+    public double MemorySlack { get; init; } = 0.03;
+
+    /// <summary>Checks of what the program does with memory; at first what AIOS_MEMORY_CHECKS asks for.</summary>
+    public MemoryChecks MemoryChecks { get; init; } = MemoryChecks.FromEnvironment();
 
     /// <summary>
     /// Receives the report when the device is disposed while blocks are still allocated. The default writes it to the

@@ -58,6 +58,23 @@ public sealed class DeviceOutOfMemoryException : AiOsException
     public long RequestedBytes { get; }
 }
 
+/// <summary>Something was written outside the block it was meant for (<see cref="MemoryChecks.RedZoneBytes"/>).</summary>
+public sealed class MemoryCorruptionException : AiOsException
+{
+    /// <summary>Makes the error.</summary>
+    /// <param name="address">Where the block starts.</param>
+    /// <param name="bytes">Its size.</param>
+    /// <param name="message">What was written where, and where the block was allocated.</param>
+    public MemoryCorruptionException(nint address, long bytes, string message)
+        : base(message) => (Address, Bytes) = (address, bytes);
+
+    /// <summary>Where the block starts on the device.</summary>
+    public nint Address { get; }
+
+    /// <summary>Its size in bytes.</summary>
+    public long Bytes { get; }
+}
+
 /// <summary>A file does not hold what it should.</summary>
 public sealed class InvalidFileException : AiOsException
 {

@@ -13,7 +13,7 @@ namespace AiOs.Runtime;
 /// Design. A range of addresses many times the device's memory is reserved once; memory is put behind it and taken from it
 /// in pages (<see cref="IMemoryBackend"/>). The range is tiled by regions (<see cref="Region"/>), found by size in
 /// constant time and merged when freed (<see cref="RegionCore"/>, two-level segregated fit). When nothing fits, more
-/// pages are mapped where the fewest are needed; when more than the slack (3 %) of the mapped memory would then lie unused,
+/// pages are mapped where the fewest are needed; when more would then be mapped than was ever in use and a slack of 3 %,
 /// whole free pages of the holes are given up first. So fragmentation costs addresses, of which there are plenty, instead of
 /// memory. A step that repeats finds its regions as it left them, and maps nothing.
 /// </para>
@@ -31,9 +31,9 @@ namespace AiOs.Runtime;
 /// </para>
 /// <para>
 /// Layers. The pool (<see cref="PoolAllocator"/>) knows no device; what happens when memory runs out
-/// (<see cref="RetryLayer"/>), the recording of stacks (<see cref="TrackingLayer"/>) and what the race detector is told
-/// (<see cref="RaceLayer"/>) are layers on it. Reserved bytes count as pressure on the garbage collector, so that
-/// forgotten tensors are found before the machine is full.
+/// (<see cref="RetryLayer"/>), the recording of stacks (<see cref="TrackingLayer"/>), what the race detector is told
+/// (<see cref="RaceLayer"/>) and the checks of <see cref="MemoryChecks"/> are layers on it. Reserved bytes
+/// count as pressure on the garbage collector, so that forgotten tensors are found before the machine is full.
 /// </para>
 /// </remarks>
 public sealed class CachingAllocator
@@ -57,11 +57,11 @@ public sealed class CachingAllocator
         _limit = Math.Min(options.MemoryLimitBytes ?? long.MaxValue, device.Driver.Info.MemoryBytes);
         _streams = new DeviceStreams(device);
         _host = new HostMemory(device, options.TrackAllocations);
-        _pool = new PoolAllocator(new LimitedMemory(device.Driver.ReserveMemory(), _limit), device.Clocks, new PoolOptions(), _streams);
+        MemoryChecks checks = options.MemoryChecks;
+        var choices = new PoolOptions { Slack = options.MemorySlack, PlacementSeed = checks.PlacementSeed };
+        _pool = new PoolAllocator(new LimitedMemory(device.Driver.ReserveMemory(), _limit), device.Clocks, choices, _streams);
         _retry = new RetryLayer(_pool, FreeAbandoned, OutOfMemory);
-        _top = options.TrackAllocations ? new TrackingLayer(_retry) : _retry;
-        _top = device.Races is { } races ? new RaceLayer(_top, races) : _top;
-        _top = options.Layer?.Invoke(_top) ?? _top;
+        _top = Layered(_retry, device.Races, options);
     }
 
     /// <summary>The numbers so far.</summary>
@@ -188,6 +188,19 @@ public sealed class CachingAllocator
         _closed = true;
         _pool.Release();
         _host.Clear();
+    }
+
+    /// <summary>The layers that the options ask for: those that look at bytes below those that only watch.</summary>
+    private Allocator Layered(Allocator top, RaceDetector? races, DeviceOptions options)
+    {
+        MemoryChecks checks = options.MemoryChecks;
+        top = options.TrackAllocations ? new TrackingLayer(top) : top;
+        top = checks.PoisonFreed ? new PoisonLayer(top, _pool, _streams) : top;
+        top = checks.RedZoneBytes is { } bytes ? new RedZoneLayer(top, _pool, _streams, bytes) : top;
+        top = races is not null ? new RaceLayer(top, races) : top;
+        top = checks.Validate ? new ValidatingLayer(top, _pool) : top;
+        top = checks.FailAllocation is { } failing ? new FailingLayer(top, failing) : top;
+        return options.Layer?.Invoke(top) ?? top;
     }
 
     private void CheckDevice(Stream stream)

@@ -1,7 +1,9 @@
+using AiOs.Interop;
+
 namespace AiOs.Runtime;
 
-/// <summary>The streams of a device by their numbers, and the waits that its allocator asks for.</summary>
-internal sealed class DeviceStreams(Device device) : IStreamWaits
+/// <summary>The streams of a device by their numbers, and what its allocator asks of them.</summary>
+internal sealed class DeviceStreams(Device device) : IStreamWaits, IStreamMemory
 {
     private volatile Stream?[] _streams = [];
 
@@ -27,4 +29,38 @@ internal sealed class DeviceStreams(Device device) : IStreamWaits
 
     /// <inheritdoc/>
     public void Synchronize() => device.Drain();
+
+    /// <inheritdoc/>
+    public void Fill(int stream, nint address, byte value, long bytes)
+    {
+        if (Find(stream) is { } filling)
+        {
+            _ = device.Driver.Fill(filling.Handle, address, value, bytes);
+            Settle(stream, filling);
+        }
+    }
+
+    /// <inheritdoc/>
+    public unsafe bool TryRead(int stream, nint address, Span<byte> destination)
+    {
+        fixed (byte* pointer = destination)
+        {
+            return Find(stream) is { } reading
+                && device.Driver.Copy(reading.Handle, (nint)pointer, address, destination.Length) == aios_status.Ok
+                && device.Driver.Synchronize(reading.Handle) == aios_status.Ok;
+        }
+    }
+
+    /// <summary>The stream of a number, or any other when it is gone; null when all are.</summary>
+    private Stream? Find(int number) =>
+        _streams[number] is { IsDisposed: false } stream ? stream : Array.Find(_streams, other => other is { IsDisposed: false });
+
+    /// <summary>Waits for work that another stream does for one that is gone.</summary>
+    private void Settle(int number, Stream stream)
+    {
+        if (_streams[number] != stream)
+        {
+            stream.Drain();
+        }
+    }
 }

@@ -10,7 +10,8 @@ internal static class OutOfMemoryReport
     /// <summary>Frames that allocate on behalf of somebody else: an allocation's site is the first frame beyond them.</summary>
     private static readonly string[] Plumbing =
     [
-        "AiOs.Runtime.CachingAllocator.", "AiOs.Runtime.Device.", "AiOs.Runtime.PinnedMemory", "AiOs.Runtime.RetryLayer.",
+        "AiOs.Runtime.CachingAllocator.", "AiOs.Runtime.Device.", "AiOs.Runtime.PinnedMemory", "AiOs.Runtime.RetryLayer.", "AiOs.Runtime.TrackingLayer.",
+        "AiOs.Runtime.PoisonLayer.", "AiOs.Runtime.RedZoneLayer.", "AiOs.Runtime.RaceLayer.", "AiOs.Runtime.ValidatingLayer.", "AiOs.Runtime.FailingLayer.",
         "AiOs.Tensors.Tensor", "AiOs.Tensors.Tape.",
     ];
 

@@ -40,13 +40,13 @@ internal sealed partial class RegionCore
 
     /// <summary>
     /// Bytes that must be taken from holes so that, after a block of <paramref name="size"/> bytes has been made with
-    /// <paramref name="newBytes"/> more mapped, the unused part of the mapped memory is within the slack.
+    /// <paramref name="newBytes"/> more mapped, no more is mapped than was ever in use at such a moment, and the slack.
     /// </summary>
     public long Excess(long size, long newBytes)
     {
-        long mapped = MappedBytes + newBytes;
-        long allowed = Math.Max((long)(_slack * mapped), 2 * _backend.Granularity);
-        return Math.Clamp(mapped - TakenBytes - size - allowed, 0, newBytes);
+        _peakTaken = Math.Max(_peakTaken, TakenBytes + size);
+        long allowed = _peakTaken + Math.Max((long)(_slack * _peakTaken), 2 * _backend.Granularity);
+        return Math.Clamp(MappedBytes + newBytes - allowed, 0, newBytes);
     }
 
     /// <summary>

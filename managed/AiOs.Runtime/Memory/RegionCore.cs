@@ -20,6 +20,7 @@ internal sealed partial class RegionCore
     private readonly Random? _placement;
     private readonly List<FreeIndex> _free = [];
     private readonly FreeIndex _unmapped;
+    private long _peakTaken;
 
     public RegionCore(RegionTable regions, IMemoryBackend backend, ClockTable clocks, PoolOptions options)
     {

@@ -176,7 +176,7 @@ public class PoolAllocatorTests
         }
 
         pool.Allocate(150 * Mebi, _stream); // Fits no hole of 10 MiB.
-        Assert.Equal(mayWait ? 400 * Mebi : 550 * Mebi, memory.PeakMappedBytes);
+        Assert.Equal(mayWait ? 412 * Mebi : 550 * Mebi, memory.PeakMappedBytes); // 3 % more than was ever in use.
         Assert.Equal(mayWait ? 1 : 0, _streams.Synchronizations);
         pool.Validate();
     }
