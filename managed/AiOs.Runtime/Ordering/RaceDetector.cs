@@ -195,6 +195,11 @@ public sealed class RaceDetector
     /// <summary>Whether the host can read device memory now, as work enqueued now on the stream will find it.</summary>
     internal bool IsReadable(Stream stream, nint address, long bytes)
     {
+        if (_device.Driver.InterchangeDevice.type != aios_dlpack_device_type.Cpu)
+        {
+            return false;
+        }
+
         var access = new RangeAccess("", new StridedRange(address, bytes), false);
         lock (_gate)
         {
