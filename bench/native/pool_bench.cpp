@@ -138,7 +138,7 @@ int main(int argc, char **argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 15;
   chosen = argc > 2 ? argv[2] : "";
   aios_stream stream = nullptr;
-  if (aios_cpu_stream_create(&stream) != AIOS_STATUS_OK) {
+  if (aios_cpu_stream_create(&stream, AIOS_CPU_PRIORITY_NORMAL) != AIOS_STATUS_OK) {
     std::fprintf(stderr, "%s\n", aios_last_error());
     return 1;
   }

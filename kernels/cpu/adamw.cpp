@@ -63,7 +63,7 @@ aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, con
     const bool large =
         tensor_chunks(tensors, count) * kTensorChunk * static_cast<int64_t>(sizeof(float)) >= kStreamBytes;
     parallel_tensors(team, tensors, count, [&](const aios_adamw_tensor &tensor, int64_t begin, int64_t n, int64_t) {
-      with_tensor_type(team, "aios_adamw", tensor.dtype, [&](auto type) {
+      with_tensor_type(team, tensor.dtype, [&](auto type) {
         using T = decltype(type);
         with_master<T>(tensor, begin, [&](auto *p, T *copy) {
           const auto run = large && copy && to_alignment(copy) == 0

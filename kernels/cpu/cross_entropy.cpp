@@ -18,10 +18,10 @@ AIOS_INLINE int64_t chunks_of(int64_t classes) {
   return max64(1, ceil_div(classes, kChunk));
 }
 
-bool check_target(Team &team, const char *call, int64_t row, int32_t target, int64_t classes) {
+bool check_target(Team &team, int64_t row, int32_t target, int64_t classes) {
   if (target < classes)
     return true;
-  team.fail(AIOS_STATUS_EXECUTION_FAILED, "%s: targets[%lld] is %d, but there are %lld classes", call,
+  team.fail(AIOS_STATUS_EXECUTION_FAILED, "targets[%lld] is %d, but there are %lld classes",
             static_cast<long long>(row), static_cast<int>(target), static_cast<long long>(classes));
   return false;
 }
@@ -88,7 +88,7 @@ template <class T> struct Forward {
     lse[r] = static_cast<float>(log_sum);
     const int32_t target = targets[r];
     terms[r] = 0.0;
-    if (target >= 0 && check_target(team, "aios_cross_entropy", r, target, classes))
+    if (target >= 0 && check_target(team, r, target, classes))
       terms[r] = log_sum - static_cast<double>(to_float(logits[r * ld + target]));
   }
 };
@@ -107,7 +107,7 @@ template <class T> struct Backward {
     parallel_ranges(team, rows * chunks, 4 * min64(classes, kChunk), 1, [=, this, &team](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         const int64_t r = i / chunks, c = i % chunks * kChunk;
-        if (targets[r] < 0 || check_target(team, "aios_cross_entropy_backward", r, targets[r], classes))
+        if (targets[r] < 0 || check_target(team, r, targets[r], classes))
           part(r, c, min64(kChunk, classes - c), factor, past_caches);
       }
       if (past_caches)

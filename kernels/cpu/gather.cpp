@@ -11,10 +11,10 @@ namespace aios::AIOS_ISA {
 
 namespace {
 
-AIOS_INLINE bool check_id(Team &team, const char *call, int64_t position, int32_t id, int64_t axis) {
+AIOS_INLINE bool check_id(Team &team, int64_t position, int32_t id, int64_t axis) {
   if (id >= 0 && id < axis)
     return true;
-  team.fail(AIOS_STATUS_EXECUTION_FAILED, "%s: ids[%lld] is %d, but the axis has %lld rows", call,
+  team.fail(AIOS_STATUS_EXECUTION_FAILED, "ids[%lld] is %d, but the axis has %lld rows",
             static_cast<long long>(position), static_cast<int>(id), static_cast<long long>(axis));
   return false;
 }
@@ -30,7 +30,7 @@ template <class T> struct Gather {
       for (int64_t row = begin; row < end; row++) {
         const int64_t o = row / count, j = row - o * count;
         const int32_t id = ids[j];
-        if (!check_id(team, "aios_gather", j, id, axis))
+        if (!check_id(team, j, id, axis))
           continue;
         const T *from = a + (o * axis + id) * inner;
         T *to = out + row * inner;
@@ -93,7 +93,7 @@ template <class T> struct ScatterAdd {
     if (outer == 0 || inner == 0)
       return;
     for (int64_t j = 0; j < count; j++)
-      if (!check_id(team, "aios_scatter_add", j, ids[j], axis))
+      if (!check_id(team, j, ids[j], axis))
         return;
     const int64_t useful = min64(ceil_div(outer * count * inner, kTaskElements), int64_t{4} * team.threads());
     const int64_t per_outer = max64(1, ceil_div(useful, max64(1, outer)));

@@ -23,13 +23,13 @@ aios_status aios_global_norm(aios_stream stream, float *out, const aios_norm_ten
   return enqueue(stream, [=](Team &team) {
     const int64_t chunks = tensor_chunks(tensors, count);
     if (chunks > total / kTensorChunk + count) {
-      team.fail(AIOS_STATUS_EXECUTION_FAILED, "aios_global_norm: the tensors have more than the %lld elements of total",
+      team.fail(AIOS_STATUS_EXECUTION_FAILED, "the tensors have more than the %lld elements of total",
                 static_cast<long long>(total));
       return;
     }
     parallel_tensors(team, tensors, count,
                      [&](const aios_norm_tensor &tensor, int64_t begin, int64_t n, int64_t chunk) {
-                       with_tensor_type(team, "aios_global_norm", tensor.dtype, [&](auto type) {
+                       with_tensor_type(team, tensor.dtype, [&](auto type) {
                          const auto *x = static_cast<const decltype(type) *>(tensor.data) + begin;
                          partial[chunk] = sum_vectors(n, [=](int64_t i, auto lanes, VD &sum) {
                            const VF v = load(x + i, lanes);

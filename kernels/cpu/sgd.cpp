@@ -38,7 +38,7 @@ aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const f
   return enqueue(stream, [=](Team &team) {
     const float scale = grad_scale ? grad_scale[0] : 1.0f;
     parallel_tensors(team, tensors, count, [&](const aios_sgd_tensor &tensor, int64_t begin, int64_t n, int64_t) {
-      with_tensor_type(team, "aios_sgd", tensor.dtype, [&](auto type) {
+      with_tensor_type(team, tensor.dtype, [&](auto type) {
         using T = decltype(type);
         with_master<T>(tensor, begin, [&](auto *p, T *copy) {
           update(p, copy, static_cast<const T *>(tensor.grad) + begin,

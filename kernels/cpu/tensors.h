@@ -34,14 +34,14 @@ AIOS_INLINE void parallel_tensors(Team &team, const Tensor *tensors, int64_t cou
 }
 
 /// Calls f(T{}) with the storage type of a tensor of a list. A dtype without kernel fails the stream.
-template <class F> AIOS_INLINE void with_tensor_type(Team &team, const char *call, aios_dtype dtype, const F &f) {
+template <class F> AIOS_INLINE void with_tensor_type(Team &team, aios_dtype dtype, const F &f) {
   if (dtype == AIOS_DTYPE_F32)
     f(float{});
   else if (dtype == AIOS_DTYPE_BF16)
     f(bf16{});
   else
     team.fail(AIOS_STATUS_UNIMPLEMENTED,
-              "%s: dtype %d of a tensor has no CPU kernel; use AIOS_DTYPE_F32 (0) or AIOS_DTYPE_BF16 (2)", call,
+              "dtype %d of a tensor has no CPU kernel; use AIOS_DTYPE_F32 (0) or AIOS_DTYPE_BF16 (2)",
               static_cast<int>(dtype));
 }
 

@@ -46,6 +46,9 @@ public sealed class Device : IDisposable
 
     internal DeviceDriver Driver { get; }
 
+    /// <summary>Whether launches note where they are made.</summary>
+    internal bool CapturesCallSites => _options.CaptureCallSites;
+
     /// <summary>Which work of the streams comes before which.</summary>
     internal ClockTable Clocks { get; } = new();
 
@@ -64,12 +67,14 @@ public sealed class Device : IDisposable
     }
 
     /// <summary>Creates an in-order stream of work.</summary>
+    /// <param name="options">Its name and priority; null for none and the usual one.</param>
     /// <exception cref="BackendException">The provider failed.</exception>
-    public Stream CreateStream()
+    public Stream CreateStream(StreamOptions? options = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        Check(Driver.CreateStream(out aios_stream handle), "stream_create");
-        var stream = new Stream(this, handle);
+        options ??= new StreamOptions();
+        Check(Driver.CreateStream(options.Priority, out aios_stream handle), "stream_create");
+        var stream = new Stream(this, handle, options);
         Memory.AddStream(stream);
         Races?.Add(stream);
         lock (_gate)
@@ -212,10 +217,13 @@ public sealed class Device : IDisposable
         }
     }
 
+    /// <summary>What a failed status becomes.</summary>
+    internal static BackendException Error(aios_status status, string call, string problem) => new(
+        status, call, problem.Length == 0 ? $"{call} failed with status {status}" : $"{call}: {problem} ({status})");
+
     private void Throw(aios_status status, string call)
     {
         RaceDetector.ThrowPending();
-        string problem = Driver.LastError;
-        throw new BackendException(status, call, problem.Length == 0 ? $"{call} failed with status {status}" : $"{call}: {problem} ({status})");
+        throw Error(status, call, Driver.LastError);
     }
 }

@@ -103,20 +103,14 @@ public sealed class DeviceMemory<T> : IDisposable
         ArgumentNullException.ThrowIfNull(stream);
         Guard.Fits(destination.Length, Length);
         cancellationToken.ThrowIfCancellationRequested();
-        using Event done = stream.Device.CreateEvent();
         using (System.Buffers.MemoryHandle pin = destination.Pin())
         {
             stream.CopyHost(AddressOf(pin), On(stream), (long)destination.Length * Unsafe.SizeOf<T>(), toHost: true);
-            stream.Record(done);
-            if (!done.IsComplete)
-            {
-                await Task.Run(done.Synchronize, CancellationToken.None).ConfigureAwait(false);
-            }
+            await stream.SynchronizeAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
         GC.KeepAlive(this);
         cancellationToken.ThrowIfCancellationRequested();
-        _ = stream.IsIdle; // Throws when the stream has failed: then nothing was copied.
     }
 
     /// <summary>

@@ -18,6 +18,12 @@ public sealed record DeviceOptions
     /// </summary>
     public bool DetectRaces { get; init; } = Environment.GetEnvironmentVariable("AIOS_RACE_DETECT") == "1";
 
+    /// <summary>
+    /// Notes where each launch is made, so that the error of a stream says which line enqueued the work that failed.
+    /// Costs microseconds and managed memory per launch. On by default when the environment has AIOS_CALL_SITES=1.
+    /// </summary>
+    public bool CaptureCallSites { get; init; } = Environment.GetEnvironmentVariable("AIOS_CALL_SITES") == "1";
+
     /// <summary>Upper limit of the memory reserved from the device, in bytes; null for all the device has.</summary>
     public long? MemoryLimitBytes { get; init; }
 

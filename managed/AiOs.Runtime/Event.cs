@@ -57,7 +57,10 @@ public sealed class Event : IDisposable
         }
     }
 
-    /// <summary>Time between two completed recordings.</summary>
+    /// <summary>
+    /// Time between two completed recordings: from when the work before the first had run to when that before the second
+    /// had, on the device's clock, to the resolution of nanoseconds.
+    /// </summary>
     /// <param name="start">The earlier event.</param>
     /// <param name="end">The later event.</param>
     /// <returns>Milliseconds.</returns>
@@ -76,6 +79,26 @@ public sealed class Event : IDisposable
         VectorClock recorded = Device.Clocks.Copy(Clock);
         Device.Check(Device.Driver.Synchronize(Handle), "event_synchronize");
         Device.Clocks.Observe(recorded);
+    }
+
+    /// <summary>
+    /// Waits for the last recording without a thread that waits, as <see cref="Stream.SynchronizeAsync"/> does.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait; the work goes on.</param>
+    /// <returns>Completes when the recording has; await it once.</returns>
+    /// <exception cref="BackendException">Work of the stream of the recording failed.</exception>
+    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
+    public ValueTask SynchronizeAsync(CancellationToken cancellationToken = default)
+    {
+        aios_event handle = Handle;
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        Completion completion = Completion.Rent(Device);
+        completion.Clock.Join(Device.Clocks.Copy(Clock));
+        return completion.Start(handle, cancellationToken);
     }
 
     /// <summary>Destroys the event; work that waits for it still does.</summary>

@@ -11,12 +11,17 @@ namespace AiOs.Runtime;
 /// </summary>
 public sealed class Stream : IDisposable
 {
+    private readonly bool _notesCallSites;
     private aios_stream _handle;
 
-    internal Stream(Device device, aios_stream handle)
+    internal Stream(Device device, aios_stream handle, StreamOptions options)
     {
         Device = device;
         _handle = handle;
+        _notesCallSites = device.CapturesCallSites;
+        Number = device.Driver.NumberOf(handle);
+        Name = options.Name ?? $"stream {Number}";
+        Priority = options.Priority;
         Clock = device.Clocks.AddStream();
     }
 
@@ -31,9 +36,28 @@ public sealed class Stream : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(IsDisposed, this);
+            if (_notesCallSites)
+            {
+                CallSites.Note(Device.Driver);
+            }
+
             return _handle;
         }
     }
+
+    /// <summary>What traces and reports call the stream.</summary>
+    public string Name { get; }
+
+    /// <summary>How urgent its work is.</summary>
+    public StreamPriority Priority { get; }
+
+    /// <summary>A number that no other stream of the process has or had.</summary>
+    public long Number { get; }
+
+    /// <summary>
+    /// True while what is enqueued becomes nodes of a graph instead of running, see <see cref="Graph.Capture"/>.
+    /// </summary>
+    public bool IsCapturing => Device.Driver.Captured(Handle) >= 0;
 
     /// <summary>True when all enqueued work has run. Never waits.</summary>
     /// <exception cref="BackendException">Enqueued work failed.</exception>
@@ -69,15 +93,48 @@ public sealed class Stream : IDisposable
         Check(status, "stream_synchronize");
     }
 
-    /// <summary>Waits for all work enqueued so far, failed or not. Never throws.</summary>
+    /// <summary>Waits for all work enqueued so far, failed or not, unless the stream is being captured. Never throws.</summary>
     internal void Drain()
     {
-        if (!IsDisposed)
+        if (!IsDisposed && !IsCapturing)
         {
             VectorClock enqueued = Enqueued();
             _ = Device.Driver.Synchronize(_handle);
             Device.Clocks.Observe(enqueued);
         }
+    }
+
+    /// <summary>
+    /// Waits for all work enqueued so far without a thread that waits: the provider calls back. The continuation runs
+    /// on the thread pool. Nothing is allocated once as many waits were under way at a time before.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the wait; the work goes on.</param>
+    /// <returns>Completes when the work has run; await it once.</returns>
+    /// <exception cref="BackendException">Enqueued work failed; the error names the work and the reason.</exception>
+    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
+    public ValueTask SynchronizeAsync(CancellationToken cancellationToken = default)
+    {
+        aios_stream handle = Handle;
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        Completion completion = Completion.Rent(Device);
+        Device.Clocks.Record(Clock, completion.Clock);
+        return completion.Start(handle, cancellationToken);
+    }
+
+    /// <summary>
+    /// Enqueues a call of a function of the host, which runs in the stream's order on a thread of the device. It must
+    /// be short and must not wait for any stream. When the stream has failed it is skipped, as other work is; its own
+    /// exception becomes the stream's error. In a capture it becomes a node.
+    /// </summary>
+    /// <param name="action">What to call.</param>
+    public void Enqueue(Action action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        Check(IsCapturing ? HostCall.Capture(this, Graph.Keep(this, action)) : HostCall.Enqueue(this, action), "stream_callback");
     }
 
     /// <summary>Makes the work enqueued from now on wait for what <paramref name="recorded"/> recorded last.</summary>

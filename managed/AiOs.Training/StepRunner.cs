@@ -12,12 +12,17 @@ internal readonly record struct StepResult(long Step, double Loss, double GradNo
 
 /// <summary>
 /// Enqueues training steps and reads their results back later: while one step runs, the next is already being
-/// enqueued, so that the device never waits for the host.
+/// enqueued, so that the device never waits for the host. With <see cref="TrainerOptions.Graph"/> the work of a step is
+/// recorded once, after steps that give gradients and tables their places, and replayed from then on; what depends on
+/// the step (the batch, random numbers, the update) is given its values before each launch.
 /// </summary>
 internal sealed class StepRunner : IDisposable
 {
     /// <summary>Steps in flight at most.</summary>
     private const int Depth = 2;
+
+    /// <summary>Steps that are enqueued op by op before one is recorded.</summary>
+    private const int StepsBeforeGraph = 2;
 
     private readonly Stream _stream;
     private readonly Gpt _model;
@@ -29,6 +34,16 @@ internal sealed class StepRunner : IDisposable
     private readonly Tensor _ids;
     private readonly Tensor _targets;
     private readonly Slot[] _slots;
+    private readonly TokenBatch[] _batches;
+    private readonly nint[] _results;
+    private readonly Action<Stream>[] _copyBatch;
+    private readonly Action<Stream>[] _copyResult;
+    private readonly Action<Stream> _update;
+    private readonly bool _records;
+    private Graph? _graph;
+    private long _recordedStep;
+    private long _step;
+    private double _learningRate;
     private long _enqueued;
     private long _completed;
 
@@ -41,6 +56,14 @@ internal sealed class StepRunner : IDisposable
         Rows = options.Batch / options.Accumulate;
         _ids = Tensor.Empty(stream, DType.I32, Rows, options.Model.Block);
         _targets = Tensor.Empty(stream, DType.I32, Rows, options.Model.Block);
+        _batches = new TokenBatch[_parts];
+        _results = new nint[_parts + 1];
+        _records = options.Graph;
+
+        // Made once: a step makes no managed object.
+        _copyBatch = [.. Enumerable.Range(0, _parts).Select(part => (Action<Stream>)(s => CopyBatch(part, s)))];
+        _copyResult = [.. Enumerable.Range(0, _parts + 1).Select(index => (Action<Stream>)(s => CopyResult(index, s)))];
+        _update = _ => _optimizer.Step(_learningRate, _clipper);
         _slots = [.. Enumerable.Range(0, Depth).Select(_ => new Slot(stream.Device, _parts))];
     }
 
@@ -53,27 +76,41 @@ internal sealed class StepRunner : IDisposable
     /// <summary>True when the next step needs a result to be taken first.</summary>
     public bool IsFull => Pending == Depth;
 
+    /// <summary>What replaying the recorded step saves; null without one.</summary>
+    public GraphReport? GraphReport => _graph?.Report;
+
+    private Slot Current => _slots[_enqueued % Depth];
+
     /// <summary>Enqueues a step: forward and backward of each micro-batch, clipping, update.</summary>
     public void Enqueue(BatchLoader loader, long step, double learningRate)
     {
-        Slot slot = _slots[_enqueued % Depth];
-        _model.Training = true;
-        _optimizer.ZeroGrad();
+        (_step, _learningRate, _model.Training) = (step, learningRate, true);
         for (int part = 0; part < _parts; part++)
         {
-            TokenBatch batch = loader.Next();
-            _ids.CopyFrom(batch.Inputs, _stream);
-            _targets.CopyFrom(batch.Targets, _stream);
-            _tape.SeedRandom(_seed, (step * _parts) + part);
-            Tensor loss = _model.Loss(_tape, _ids, _targets);
-            _tape.Backward(loss, 1f / _parts);
-            _stream.Copy(slot.Results.Pointer + (part * sizeof(float)), loss.On(_stream), sizeof(float));
-            _tape.Reset();
+            _batches[part] = loader.Next();
         }
 
-        _clipper.Measure();
-        _stream.Copy(slot.Results.Pointer + (_parts * sizeof(float)), _clipper.NormAddress, sizeof(float));
-        _optimizer.Step(learningRate, _clipper);
+        if (_graph is not null)
+        {
+            _tape.RandomShift = (step - _recordedStep) * _parts;
+            _graph.Refresh();
+        }
+        else if (_records && _enqueued >= StepsBeforeGraph)
+        {
+            _recordedStep = step;
+            _graph = Record();
+        }
+
+        if (_graph is null)
+        {
+            EnqueueWork();
+        }
+        else
+        {
+            _graph.Launch(_stream);
+        }
+
+        Slot slot = Current;
         _stream.Record(slot.Done);
         (slot.Step, slot.LearningRate) = (step, learningRate);
         _enqueued++;
@@ -123,6 +160,7 @@ internal sealed class StepRunner : IDisposable
     public void Dispose()
     {
         Abandon();
+        _graph?.Dispose();
         _tape.Dispose();
         _clipper.Dispose();
         _ids.Dispose();
@@ -133,6 +171,50 @@ internal sealed class StepRunner : IDisposable
             ((IDisposable)slot.Results).Dispose();
         }
     }
+
+    private Graph Record() => Graph.Capture(_stream, _ => EnqueueWork());
+
+    private void EnqueueWork()
+    {
+        _optimizer.ZeroGrad();
+        for (int part = 0; part < _parts; part++)
+        {
+            Vary(_copyBatch[part]);
+            _tape.SeedRandom(_seed, (_step * _parts) + part);
+            Tensor loss = _model.Loss(_tape, _ids, _targets);
+            _tape.Backward(loss, 1f / _parts);
+            _results[part] = loss.On(_stream);
+            Vary(_copyResult[part]);
+            _tape.Reset();
+        }
+
+        _clipper.Measure();
+        _results[_parts] = _clipper.NormAddress;
+        Vary(_copyResult[_parts]);
+        Vary(_update);
+    }
+
+    /// <summary>Enqueues what depends on the step; a graph that is being recorded does so again for every launch.</summary>
+    private void Vary(Action<Stream> enqueue)
+    {
+        if (Graph.Recording is { } graph)
+        {
+            graph.Vary(enqueue);
+        }
+        else
+        {
+            enqueue(_stream);
+        }
+    }
+
+    private void CopyBatch(int part, Stream stream)
+    {
+        _ids.CopyFrom(_batches[part].Inputs, stream);
+        _targets.CopyFrom(_batches[part].Targets, stream);
+    }
+
+    private void CopyResult(int index, Stream stream) =>
+        stream.Copy(Current.Results.Pointer + (index * sizeof(float)), _results[index], sizeof(float));
 
     /// <summary>Where a step in flight leaves its results: a loss per micro-batch, then the gradient norm.</summary>
     private sealed class Slot(Device device, int parts)

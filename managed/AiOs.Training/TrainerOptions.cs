@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using AiOs.Runtime;
 using AiOs.Tensors;
 using AiOs.Training.Data;
@@ -62,6 +63,13 @@ public sealed record TrainerOptions
     /// end always takes all.
     /// </summary>
     public int ValidationBatches { get; init; } = 16;
+
+    /// <summary>
+    /// Records the work of a step once and replays it from then on, which costs the host a fraction of the time. The
+    /// bits of the run are the same, so checkpoints do not say how it was made.
+    /// </summary>
+    [JsonIgnore]
+    public bool Graph { get; init; }
 
     /// <summary>Where checkpoints go; null for none.</summary>
     public string? OutDirectory { get; init; }

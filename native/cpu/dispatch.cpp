@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "../common/status.h"
+#include "command.h"
 #include "generated/functions.g.h"
 #include "isa.h"
 
@@ -70,6 +71,7 @@ template <class Result> Result missing(const char *function) {
   extern "C" result name parameters {                                                                                  \
     if (aios::kernels.name == nullptr)                                                                                 \
       return aios::missing<result>(#name);                                                                             \
+    const aios::cpu::Naming naming(#name);                                                                             \
     return aios::kernels.name arguments;                                                                               \
   }
 AIOS_KERNELS_FUNCTIONS(AIOS_KERNEL)

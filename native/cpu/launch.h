@@ -15,6 +15,7 @@ namespace aios {
 
 namespace cpu {
 class Worker;
+struct Command;
 } // namespace cpu
 
 /// Largest body of `enqueue`, in bytes: the fixed payload of a command slot.
@@ -42,15 +43,19 @@ public:
   /// The private memory of a worker: kScratchBytes, aligned to a huge page. Its contents do not survive the task.
   void *scratch(int worker) const;
 
-  /// Makes the stream's sticky error; the first one wins. Any worker of the command may call it.
+  /// Makes the stream's sticky error, which names the function that enqueued the command; the first one wins. Any
+  /// worker of the command may call it.
   [[gnu::format(printf, 3, 4)]] void fail(aios_status status, const char *format, ...);
 
 private:
   using Task = void (*)(const void *body, int64_t task, int worker);
   void run(int64_t tasks, Task call, const void *body);
 
+  friend aios_stream_s;
+
   aios_stream stream_;
   cpu::Worker &worker_;
+  const cpu::Command *command_ = nullptr; // that is running
 };
 
 /// Enqueues a command whose body is copied into a slot of the stream's ring; waits for room when the ring is full.

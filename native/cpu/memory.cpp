@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "aios_cpu.h"
+#include "command.h"
 #include "isa.h"
 #include "launch.h"
 #include "placement.h"
@@ -155,6 +156,7 @@ aios_status aios_cpu_memcpy_async(aios_stream stream, void *destination, const v
   if (bytes < 0 || (bytes > 0 && (destination == nullptr || source == nullptr)))
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "memcpy of %lld bytes from %p to %p", static_cast<long long>(bytes),
                 source, destination);
+  const aios::cpu::Naming naming("copy", bytes);
   return enqueue(stream, [=](aios::Team &team) {
     for_shares(team, bytes, [=](int64_t first, size_t count) {
       std::memcpy(static_cast<char *>(destination) + first, static_cast<const char *>(source) + first, count);
@@ -166,6 +168,7 @@ aios_status aios_cpu_memset_async(aios_stream stream, void *destination, int32_t
   if (bytes < 0 || (bytes > 0 && destination == nullptr) || value < 0 || value > 255)
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "memset of %lld bytes at %p to %d", static_cast<long long>(bytes),
                 destination, value);
+  const aios::cpu::Naming naming("fill", bytes);
   return enqueue(stream, [=](aios::Team &team) {
     for_shares(team, bytes, [=](int64_t first, size_t count) {
       std::memset(static_cast<char *>(destination) + first, value, count);

@@ -145,11 +145,13 @@ Pool::Pool() : threads_(default_workers()) {
 
 void Pool::before_fork() {
   instance().lifecycle_.lock();
-  instance().ready_mutex_.lock();
+  hold_streams();
+  instance().ready_.lock();
 }
 
 void Pool::after_fork_in_parent() {
-  instance().ready_mutex_.unlock();
+  instance().ready_.unlock();
+  let_streams_go();
   instance().lifecycle_.unlock();
 }
 
@@ -162,6 +164,7 @@ void Pool::after_fork_in_child() {
     worker.store(nullptr);
   pool.sleepers_.store(0);
   pool.recent_.store(nullptr);
+  forget_drainers();
   after_fork_in_parent();
 }
 
@@ -186,9 +189,12 @@ aios_status Pool::start_locked() {
     workers_[id].store(worker);
   }
 
-  // Signals are the host's business.
+  // Signals are the host's business. But a callback may run the host's code, whose runtime may count on those that a
+  // fault raises, and on SIGRTMIN to stop its threads.
   sigset_t all, previous;
   sigfillset(&all);
+  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGRTMIN})
+    sigdelset(&all, signal);
   pthread_sigmask(SIG_SETMASK, &all, &previous);
   stopping_.store(false);
   spins_.store(has_cores_for(wanted));
@@ -267,7 +273,7 @@ bool Pool::help_someone(int id) {
 }
 
 bool Pool::anything_to_do() {
-  if (ready_count_.load() > 0 || stopping_.load())
+  if (!ready_.empty_in_order() || stopping_.load())
     return true;
   for (int id = 0; id < threads(); ++id)
     if (worker(id).job.open())
@@ -349,32 +355,14 @@ void Pool::place_apart(Worker &sleeper) const {
 
 void Pool::push_ready(aios_stream stream) {
   start(); // a forked child has no workers yet; when this fails, the stream waits for a later start
-  stream->next_ready = nullptr;
-  {
-    const std::lock_guard lock(ready_mutex_);
-    (ready_tail_ == nullptr ? ready_head_ : ready_tail_->next_ready) = stream;
-    ready_tail_ = stream;
-    ready_count_.fetch_add(1);
-  }
+  ready_.push(stream);
   if (sleepers_.load() > 0)
     wake(1, false);
 }
 
 aios_stream Pool::pop_ready() {
-  if (ready_count_.load() == 0)
-    return nullptr;
-  aios_stream stream = nullptr;
   bool more = false;
-  {
-    const std::lock_guard lock(ready_mutex_);
-    stream = ready_head_;
-    if (stream != nullptr) {
-      ready_head_ = stream->next_ready;
-      if (ready_head_ == nullptr)
-        ready_tail_ = nullptr;
-      more = ready_count_.fetch_sub(1) > 1;
-    }
-  }
+  aios_stream stream = ready_.pop(more);
   // Both streams may have counted on this worker, which has its hands full with the first.
   if (more && sleepers_.load() > 0)
     wake(1, false);

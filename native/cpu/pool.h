@@ -10,6 +10,7 @@
 #include <sched.h>
 
 #include "aios.h"
+#include "ready_queue.h"
 
 namespace aios::cpu {
 
@@ -82,7 +83,10 @@ public:
   /// Makes a loop with `tasks` tasks to take known to the other workers.
   void announce(Job &job, int64_t tasks);
 
-  bool streams_wait() const { return ready_count_.load(std::memory_order_relaxed) > 0; }
+  bool streams_wait() const { return !ready_.empty(); }
+
+  /// True when a stream waits that is more urgent than one of this level.
+  bool urgent_streams_wait(int level) const { return ready_.has_above(level); }
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
   Worker &worker(int id) { return *workers_[id].load(std::memory_order_relaxed); }
@@ -114,12 +118,8 @@ private:
   cpu_set_t affinity_{}; // of the process when the workers started; empty when they need no placing
   std::atomic<Worker *> workers_[kMaxThreads]{}; // made when first needed and never freed
 
-  std::mutex ready_mutex_;
-  aios_stream ready_head_ = nullptr;
-  aios_stream ready_tail_ = nullptr;
-
   // What a worker without work looks at. These lines change seldom, so that looking costs no traffic between cores.
-  alignas(128) std::atomic<int> ready_count_{0};
+  ReadyQueue ready_;
   std::atomic<int> sleepers_{0};
   std::atomic<Job *> recent_{nullptr}; // the loop that was announced last
 };

@@ -1,14 +1,18 @@
 #include "stream.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
-#include "aios_cpu.h"
+#include "adversary.h"
+#include "capture.h"
 #include "futex.h"
 #include "pool.h"
 
+using aios::cpu::CallbackBody;
+using aios::cpu::Command;
 using aios::cpu::futex_wait;
 using aios::cpu::futex_wake;
 using aios::cpu::Pool;
@@ -16,6 +20,8 @@ using aios::cpu::Slot;
 using aios::cpu::spin_pause;
 using aios::cpu::WaitBody;
 using aios::cpu::Waiter;
+namespace adversary = aios::cpu::adversary;
+namespace trace = aios::cpu::trace;
 
 namespace {
 
@@ -31,13 +37,16 @@ constexpr int kTurn = 64;
 
 std::mutex registry_mutex;
 aios_stream registry = nullptr;
+std::atomic<int64_t> stream_numbers{0};
 
 } // namespace
 
-aios_stream aios_stream_s::create() {
+aios_stream aios_stream_s::create(int32_t priority) {
   auto *stream = new (std::nothrow) aios_stream_s;
   if (stream == nullptr)
     return nullptr;
+  stream->level_ = priority - AIOS_CPU_PRIORITY_HIGH;
+  stream->number_ = stream_numbers.fetch_add(1);
   // 64 is the alignment of a slot; the pages are touched only as far as the ring is used.
   void *memory = std::aligned_alloc(alignof(Slot), sizeof(Slot) * kSlots);
   if (memory == nullptr) {
@@ -72,23 +81,97 @@ bool aios_stream_s::published(uint64_t command) const {
   return slots_[command % kSlots].published.load() == command + 1;
 }
 
-uint64_t aios_stream_s::enqueue(Slot::Kind kind, void (*run)(const void *body, aios::Team &team), const void *body,
-                                size_t bytes) {
-  const uint64_t command = tail_.fetch_add(1);
+uint64_t aios_stream_s::enqueue(const Command &command, const void *body) {
+  const uint64_t number = tail_.fetch_add(1);
   // A full ring is waited for until it is half empty, so that the host does not sleep and wake for every command.
-  if (command >= kSlots && !reached(command - kSlots + 1))
-    await(command - kSlots / 2);
-  Slot &slot = slots_[command % kSlots];
-  slot.kind = kind;
-  slot.run = run;
-  std::memcpy(slot.body, body, bytes);
-  slot.published.store(command + 1);
+  if (number >= kSlots && !reached(number - kSlots + 1))
+    await(number - kSlots / 2);
+  Slot &slot = slots_[number % kSlots];
+  slot.command = command;
+  const bool traced = trace::active();
+  slot.thread = traced ? trace::thread_number() : 0;
+  slot.enqueued_ns = traced ? trace::now() : 0;
+  std::memcpy(slot.body, body, command.bytes);
+  slot.published.store(number + 1);
   // Either this sees that nobody has the stream, or the drainer that is about to leave it sees the command.
   if (!scheduled_.load() && !scheduled_.exchange(true)) {
     reference();
     Pool::instance().push_ready(this);
   }
-  return command + 1;
+  return number + 1;
+}
+
+/// Calls a function of the host with the stream's error.
+aios_status aios_stream_s::call(const CallbackBody &callback, char *message) {
+  message[0] = '\0';
+  const aios_status status = error(message);
+  const aios_status result = callback.function(callback.user, status, message);
+  message[aios::kErrorCapacity - 1] = '\0';
+  return status == AIOS_STATUS_OK ? result : AIOS_STATUS_OK;
+}
+
+bool aios_stream_s::call_at(uint64_t target, const CallbackBody &callback) {
+  auto *waiter = new (std::nothrow) Waiter;
+  if (waiter == nullptr)
+    return false;
+  waiter->target = target;
+  waiter->call = callback;
+  if (add_waiter(*waiter))
+    return true;
+  delete waiter;
+  char message[aios::kErrorCapacity];
+  call(callback, message);
+  return true;
+}
+
+bool aios_stream_s::run(const Command &command, const void *body, aios::Team &team) {
+  using Kind = Command::Kind;
+  if (command.kind == Kind::Callback) {
+    char message[aios::kErrorCapacity];
+    if (const aios_status status = call(*static_cast<const CallbackBody *>(body), message))
+      set_error(status, message);
+  } else if (command.kind == Kind::Control || error_.load(std::memory_order_relaxed) == AIOS_STATUS_OK) {
+    team.command_ = &command;
+    command.run(body, team);
+  } else {
+    return false;
+  }
+  return command.kind != Kind::Control || command.origin.name != nullptr;
+}
+
+void aios_stream_s::execute(const Command &command, const void *body, const aios::Team &on, const trace::Place &place) {
+  aios::Team team(this, on.worker_);
+  const int64_t start_ns = trace::active() ? trace::now() : 0;
+  // A control command may be the last to hold what it belongs to, but never this stream.
+  const bool named = run(command, body, team);
+  if (named && start_ns != 0)
+    trace::record(command, place, number_, start_ns);
+}
+
+void aios_stream_s::want(uint64_t target) {
+  if (!adversary::active())
+    return;
+  uint64_t wanted = wanted_.load();
+  while (wanted < target && !wanted_.compare_exchange_weak(wanted, target)) {
+  }
+}
+
+/// The adversary's say before a command runs: false when the worker shall take another stream first.
+bool aios_stream_s::admit(uint64_t command) {
+  Pool &pool = Pool::instance();
+  if (delayed_ != command) {
+    delayed_ = command;
+    const adversary::Delay delay = adversary::delay(number_, command);
+    held_until_ns_ = trace::now() + delay.hold.count();
+    for (const int64_t end = trace::now() + delay.stall.count(); trace::now() < end;)
+      spin_pause();
+  }
+  while (trace::now() < held_until_ns_ && wanted_.load() <= command && !pool.stopping()) {
+    adversary::pass_time();
+    if (pool.streams_wait())
+      return false;
+  }
+  return true;
 }
 
 void aios_stream_s::drain(aios::cpu::Worker &worker) {
@@ -107,18 +190,19 @@ void aios_stream_s::drain(aios::cpu::Worker &worker) {
       }
       continue; // between the two, another drainer may have come, run the command and gone: look at `done_` again
     }
-    if (pool.stopping() || (turn >= kTurn && pool.streams_wait())) {
+    if (pool.stopping() || (turn > 0 && pool.urgent_streams_wait(level_)) || (turn >= kTurn && pool.streams_wait()) ||
+        (adversary::active() && !admit(command))) {
       pool.push_ready(this);
       return;
     }
     const Slot &slot = slots_[command % kSlots];
-    if (slot.kind == Slot::Kind::Wait) {
+    if (slot.command.kind == Command::Kind::Wait) {
       const WaitBody &wait = *reinterpret_cast<const WaitBody *>(slot.body);
       if (park_unless_reached(wait))
         return; // and touch nothing: another worker may have the stream already
       wait.stream->release();
-    } else if (slot.kind == Slot::Kind::Record || error_.load(std::memory_order_relaxed) == AIOS_STATUS_OK) {
-      slot.run(slot.body, team);
+    } else {
+      execute(slot.command, slot.body, team, {0, slot.thread, slot.enqueued_ns});
     }
     complete(command + 1);
   }
@@ -141,6 +225,7 @@ void aios_stream_s::remember_next_target() {
 }
 
 bool aios_stream_s::add_waiter(Waiter &waiter) {
+  want(waiter.target);
   const std::lock_guard lock(mutex_);
   waiter.next = waiters_;
   waiters_ = &waiter;
@@ -157,7 +242,7 @@ void aios_stream_s::complete(uint64_t target) {
   done_.store(target);
   if (next_target_.load() > target)
     return;
-  Waiter *streams = nullptr;
+  Waiter *others = nullptr; // than threads
   {
     const std::lock_guard lock(mutex_);
     for (Waiter **link = &waiters_; *link != nullptr;) {
@@ -167,9 +252,9 @@ void aios_stream_s::complete(uint64_t target) {
         continue;
       }
       *link = waiter->next;
-      if (waiter->parked != nullptr) {
-        waiter->next = streams;
-        streams = waiter;
+      if (waiter->parked != nullptr || waiter->call.function != nullptr) {
+        waiter->next = others;
+        others = waiter;
       } else {
         waiter->woken.store(1);
         futex_wake(waiter->woken); // the lock keeps the waiter, which is on its thread's stack, alive until here
@@ -177,14 +262,21 @@ void aios_stream_s::complete(uint64_t target) {
     }
     remember_next_target();
   }
-  while (streams != nullptr) {
-    aios_stream parked = streams->parked;
-    streams = streams->next; // read before the stream runs on and uses its node again
-    Pool::instance().push_ready(parked);
+  while (others != nullptr) {
+    Waiter *waiter = others;
+    others = waiter->next; // read before a stream runs on and uses its node again
+    if (waiter->parked != nullptr) {
+      Pool::instance().push_ready(waiter->parked);
+      continue;
+    }
+    char message[aios::kErrorCapacity];
+    call(waiter->call, message);
+    delete waiter;
   }
 }
 
 void aios_stream_s::await(uint64_t target) {
+  want(target);
   const int spins = Pool::instance().spins() ? kHostSpins : 0;
   for (int spin = 0; spin < spins; ++spin) {
     if (reached(target))
@@ -220,21 +312,51 @@ void aios_stream_s::set_error(aios_status status, const char *message) {
 namespace aios {
 
 void Team::fail(aios_status status, const char *format, ...) {
-  char message[kErrorCapacity];
+  const cpu::Origin &from = command_->origin;
+  char problem[kErrorCapacity], message[kErrorCapacity];
   va_list arguments;
   va_start(arguments, format);
-  format_line(message, kErrorCapacity, format, arguments);
+  format_line(problem, kErrorCapacity, format, arguments);
   va_end(arguments);
+  std::snprintf(message, sizeof message, "%s%s%.*s%s%s", from.name == nullptr ? "" : from.name,
+                from.name == nullptr ? "" : ": ", kErrorCapacity / 2, problem,
+                from.site == nullptr ? "" : ", enqueued at ", from.site == nullptr ? "" : from.site);
   stream_->set_error(status, message);
+}
+
+aios_status cpu::submit(aios_stream stream, const Command &command, const void *body) {
+  if (stream == nullptr)
+    return fail(AIOS_STATUS_INVALID_ARGUMENT, "stream is null");
+  if (stream->member.load(std::memory_order_relaxed) != nullptr)
+    return capture(stream, command, body);
+  stream->enqueue(command, body);
+  return AIOS_STATUS_OK;
 }
 
 aios_status enqueue_command(aios_stream stream, void (*run)(const void *body, Team &team), const void *body,
                             size_t bytes) {
-  if (stream == nullptr)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "stream is null");
-  stream->enqueue(Slot::Kind::Work, run, body, bytes);
-  return AIOS_STATUS_OK;
+  return cpu::submit(stream, {run, cpu::Command::Kind::Work, static_cast<uint32_t>(bytes), cpu::origin}, body);
 }
+
+void cpu::hold_streams() {
+  registry_mutex.lock();
+}
+
+void cpu::let_streams_go() {
+  registry_mutex.unlock();
+}
+
+void cpu::forget_drainers() {
+  for (aios_stream stream = registry; stream != nullptr; stream = stream->next_)
+    if (stream->reached(stream->enqueued()) && stream->scheduled_.exchange(false))
+      stream->references_.fetch_sub(1);
+}
+
+int64_t cpu::next_stream_number() {
+  return stream_numbers.load();
+}
+
+thread_local cpu::Origin cpu::origin [[gnu::tls_model("initial-exec")]];
 
 void cpu::await_all_streams() {
   for (;;) {
@@ -259,51 +381,3 @@ void cpu::await_all_streams() {
 }
 
 } // namespace aios
-
-using aios::fail;
-
-extern "C" {
-
-aios_status aios_cpu_stream_create(aios_stream *stream) {
-  if (stream == nullptr)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "stream is null");
-  if (const aios_status status = Pool::instance().start(); status != AIOS_STATUS_OK)
-    return status;
-  *stream = aios_stream_s::create();
-  return *stream != nullptr ? AIOS_STATUS_OK : fail(AIOS_STATUS_OUT_OF_MEMORY, "no memory for a stream");
-}
-
-aios_status aios_cpu_stream_destroy(aios_stream stream) {
-  if (stream == nullptr)
-    return AIOS_STATUS_OK;
-  stream->await(stream->enqueued());
-  stream->release();
-  return AIOS_STATUS_OK;
-}
-
-aios_status aios_cpu_stream_synchronize(aios_stream stream) {
-  if (stream == nullptr)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "stream is null");
-  stream->await(stream->enqueued());
-  char message[aios::kErrorCapacity];
-  const aios_status status = stream->error(message);
-  return status == AIOS_STATUS_OK ? status : fail(status, "%s", message);
-}
-
-aios_status aios_cpu_stream_query(aios_stream stream) {
-  if (stream == nullptr)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "stream is null");
-  if (!stream->reached(stream->enqueued()))
-    return AIOS_STATUS_NOT_READY;
-  char message[aios::kErrorCapacity];
-  const aios_status status = stream->error(message);
-  return status == AIOS_STATUS_OK ? status : fail(status, "%s", message);
-}
-
-aios_status aios_cpu_set_threads(int32_t threads) {
-  if (threads < 1 || threads > aios::cpu::kMaxThreads)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "threads is %d; it must be 1 to %d", threads, aios::cpu::kMaxThreads);
-  aios::cpu::await_all_streams();
-  return Pool::instance().set_threads(threads);
-}
-}

@@ -2,7 +2,7 @@
  * aios.h - what every AiOs.Native library shares: status codes, dtypes, handles, version and last error.
  *
  * Every library that implements aios_kernels.h also exports the functions of this header. The ABI is plain C:
- * blittable types, 64-bit extents, no callbacks, no ownership hidden in a return value.
+ * blittable types, 64-bit extents, no ownership hidden in a return value.
  */
 #ifndef AIOS_H
 #define AIOS_H
@@ -82,6 +82,9 @@ typedef struct aios_stream_s *aios_stream;
 
 /** A point in a stream's order. On the CPU provider made by `aios_cpu_event_create`. */
 typedef struct aios_event_s *aios_event;
+
+/** Recorded work that can be launched again and again. On the CPU provider made by `aios_cpu_stream_end_capture`. */
+typedef struct aios_graph_s *aios_graph;
 
 /** Version of this ABI; a library and its caller must agree exactly. */
 enum { AIOS_ABI_VERSION = 1 };

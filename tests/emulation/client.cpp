@@ -199,6 +199,31 @@ template <> struct Export<Header::Device, Function::aios_cpu_memcpy_async, aios_
   }
 };
 
+/// Calls a function of this process with the state of a stream of the other one.
+aios_status call_here(aios_status status, aios_cpu_callback function, void *user) {
+  char message[kErrorCapacity];
+  std::snprintf(message, sizeof message, "%s", status == AIOS_STATUS_OK ? "" : aios_last_error());
+  function(user, status, message);
+  return AIOS_STATUS_OK;
+}
+
+// Functions and texts of this process are none of the other one.
+template <> struct Export<Header::Device, Function::aios_cpu_stream_callback, aios_cpu_stream_callback> {
+  static aios_status run(aios_stream stream, aios_cpu_callback function, void *user) {
+    return call_here(aios_cpu_stream_synchronize(stream), function, user);
+  }
+};
+
+template <> struct Export<Header::Device, Function::aios_cpu_event_callback, aios_cpu_event_callback> {
+  static aios_status run(aios_event event, aios_cpu_callback function, void *user) {
+    return call_here(aios_cpu_event_synchronize(event), function, user);
+  }
+};
+
+template <> struct Export<Header::Device, Function::aios_cpu_set_call_site, aios_cpu_set_call_site> {
+  static aios_status run(const char *) { return AIOS_STATUS_OK; }
+};
+
 } // namespace
 } // namespace aios::emulation
 

@@ -62,7 +62,9 @@ concept Complete = requires {
 
 /// Whether a parameter of type T * of a function of the header points to memory of the caller.
 template <Header header, class T> constexpr bool of_the_caller() {
-  if constexpr (Complete<T>)
+  if constexpr (std::is_function_v<T>)
+    return false;
+  else if constexpr (Complete<T>)
     return header == Header::Device || (std::is_class_v<T> && !is_table<std::remove_const_t<T>>);
   else
     return false;

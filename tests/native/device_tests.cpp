@@ -12,13 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernel_test.h"
+#include "device_test.h"
 #include "topology.h"
 
 namespace {
 
-using kernel_test::Stream;
-using kernel_test::Threads;
+using device_test::hold;
+using device_test::Stream;
+using device_test::TestEvent;
+using device_test::Threads;
 
 /// Says so when the processor lacks the instruction set that AIOS_CPU_ISA asks for, instead of testing another one.
 class IsaAvailable : public testing::Environment {
@@ -29,28 +31,6 @@ class IsaAvailable : public testing::Environment {
   }
 };
 [[maybe_unused]] const auto *const isa_available = testing::AddGlobalTestEnvironment(new IsaAvailable);
-
-class TestEvent {
-public:
-  TestEvent() { EXPECT_EQ(aios_cpu_event_create(&event_), AIOS_STATUS_OK); }
-  ~TestEvent() { EXPECT_EQ(aios_cpu_event_destroy(event_), AIOS_STATUS_OK); }
-  TestEvent(const TestEvent &) = delete;
-  TestEvent &operator=(const TestEvent &) = delete;
-  operator aios_event() const { return event_; }
-
-private:
-  aios_event event_ = nullptr;
-};
-
-/// A command that occupies its worker until the flag is raised.
-void hold(aios_stream stream, std::atomic<bool> *release) {
-  ASSERT_EQ(aios::enqueue(stream,
-                          [release](aios::Team &) {
-                            while (!release->load())
-                              std::this_thread::yield();
-                          }),
-            AIOS_STATUS_OK);
-}
 
 TEST(Stream, RunsCommandsInOrderAcrossManyTurnsOfTheRing) {
   Stream stream;

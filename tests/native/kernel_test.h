@@ -138,7 +138,9 @@ private:
 /// A stream that is destroyed with the test.
 class Stream {
 public:
-  Stream() { EXPECT_EQ(aios_cpu_stream_create(&stream_), AIOS_STATUS_OK); }
+  explicit Stream(int32_t priority = AIOS_CPU_PRIORITY_NORMAL) {
+    EXPECT_EQ(aios_cpu_stream_create(&stream_, priority), AIOS_STATUS_OK);
+  }
   ~Stream() { aios_cpu_stream_destroy(stream_); }
   Stream(const Stream &) = delete;
   Stream &operator=(const Stream &) = delete;

@@ -227,7 +227,8 @@ template <class F> std::string uses_little_time(const char *what, const F &f) {
 /// Waits of every kind with nothing to compute: idle workers, the host, a loop's owner.
 std::string waits_without_work(int workers) {
   aios_stream stream = nullptr;
-  if (aios_cpu_set_threads(workers) != AIOS_STATUS_OK || aios_cpu_stream_create(&stream) != AIOS_STATUS_OK)
+  if (aios_cpu_set_threads(workers) != AIOS_STATUS_OK ||
+      aios_cpu_stream_create(&stream, AIOS_CPU_PRIORITY_NORMAL) != AIOS_STATUS_OK)
     return aios_last_error();
   for (int i = 0; i < 100; ++i)
     aios::enqueue(stream, [](aios::Team &team) { team.parallel_for(8, [](int64_t, int) {}); });
@@ -282,7 +283,8 @@ TEST(Placement, WorkersWithoutACoreEachDoNotSpin) {
 TEST(Placement, AWorkerThatWasWokenHasItsWholeMaskAgain) {
   EXPECT_EQ(in_child([]() -> std::string {
               aios_stream stream = nullptr;
-              if (aios_cpu_set_threads(2) != AIOS_STATUS_OK || aios_cpu_stream_create(&stream) != AIOS_STATUS_OK)
+              if (aios_cpu_set_threads(2) != AIOS_STATUS_OK ||
+                  aios_cpu_stream_create(&stream, AIOS_CPU_PRIORITY_NORMAL) != AIOS_STATUS_OK)
                 return aios_last_error();
               const int cores = aios::cpu::affinity_cores();
               std::atomic<int> narrow{0};

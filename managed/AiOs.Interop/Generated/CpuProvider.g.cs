@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "7c18706762f0de8597c15b901765cb463a7ccb49751f8aa848d1023226d6d1ad";
+    public const string HeaderHash = "86260f267d4fb36105d070ee7e777df8c24e369af2239fae0fc47ae453a2bea8";
 }

@@ -28,6 +28,14 @@ public struct FixedArray32<T> where T : unmanaged
     private T _first;
 }
 
+/// <summary>64 elements in place, as in a C array; converts to a span and is indexed like one.</summary>
+/// <typeparam name="T">Type of an element.</typeparam>
+[InlineArray(64)]
+public struct FixedArray64<T> where T : unmanaged
+{
+    private T _first;
+}
+
 /// <summary>128 elements in place, as in a C array; converts to a span and is indexed like one.</summary>
 /// <typeparam name="T">Type of an element.</typeparam>
 [InlineArray(128)]

@@ -11,3 +11,7 @@ public readonly record struct aios_stream(nint Value);
 /// <summary>A point in a stream's order. On the CPU provider made by <c>aios_cpu_event_create</c>.</summary>
 /// <param name="Value">The value that the library gave.</param>
 public readonly record struct aios_event(nint Value);
+
+/// <summary>Recorded work that can be launched again and again. On the CPU provider made by <c>aios_cpu_stream_end_capture</c>.</summary>
+/// <param name="Value">The value that the library gave.</param>
+public readonly record struct aios_graph(nint Value);

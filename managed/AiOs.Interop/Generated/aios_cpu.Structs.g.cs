@@ -35,3 +35,60 @@ public unsafe struct aios_cpu_info
     /// <summary>Processors' worth of time that the control groups leave this process; 0 without a limit.</summary>
     public double quota;
 }
+
+/// <summary>What a graph is made of.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct aios_cpu_graph_info
+{
+    /// <summary>Commands, in the order of the capture.</summary>
+    public long nodes;
+
+    /// <summary>Waits between branches.</summary>
+    public long edges;
+
+    /// <summary>What a launch enqueues.</summary>
+    public long commands;
+
+    /// <summary>Streams that took part.</summary>
+    public long branches;
+}
+
+/// <summary>One node of a graph.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct aios_cpu_graph_node
+{
+    /// <summary>The function that enqueued it, zero-terminated, such as &quot;aios_gemm&quot;.</summary>
+    public FixedArray64<byte> name;
+
+    /// <summary>0 for the stream that began the capture, then in the order of joining.</summary>
+    public long branch;
+}
+
+/// <summary>One command that has run while a trace was recorded. Times are nanoseconds of CLOCK_MONOTONIC.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct aios_cpu_trace_record
+{
+    /// <summary>The function that enqueued it, zero-terminated; empty when that had no name.</summary>
+    public FixedArray64<byte> name;
+
+    /// <summary>Number of the stream; for a node of a graph that of the stream of the launch.</summary>
+    public long stream;
+
+    /// <summary>Of a node of a graph; 0 otherwise.</summary>
+    public long branch;
+
+    /// <summary>The system's number of the thread that enqueued it; 0 for a node of a graph.</summary>
+    public long thread;
+
+    /// <summary>When it was enqueued; 0 when that was before the trace, and for a node of a graph.</summary>
+    public long enqueued_ns;
+
+    /// <summary>When it began to run.</summary>
+    public long start_ns;
+
+    /// <summary>When it had run.</summary>
+    public long end_ns;
+
+    /// <summary>Bytes that a copy or a fill writes; 0 for other work.</summary>
+    public long bytes;
+}

@@ -27,19 +27,36 @@ public sealed unsafe class CpuTable
         aios_cpu_decommit = (delegate* unmanaged[Cdecl]<void*, long, aios_status>)Export(library, path, "aios_cpu_decommit");
         aios_cpu_release = (delegate* unmanaged[Cdecl]<void*, long, aios_status>)Export(library, path, "aios_cpu_release");
         aios_cpu_available_memory = (delegate* unmanaged[Cdecl]<long*, aios_status>)Export(library, path, "aios_cpu_available_memory");
-        aios_cpu_stream_create = (delegate* unmanaged[Cdecl]<aios_stream*, aios_status>)Export(library, path, "aios_cpu_stream_create");
+        aios_cpu_stream_create = (delegate* unmanaged[Cdecl]<aios_stream*, int, aios_status>)Export(library, path, "aios_cpu_stream_create");
+        aios_cpu_stream_get_number = (delegate* unmanaged[Cdecl]<aios_stream, long*, aios_status>)Export(library, path, "aios_cpu_stream_get_number");
         aios_cpu_stream_destroy = (delegate* unmanaged[Cdecl]<aios_stream, aios_status>)Export(library, path, "aios_cpu_stream_destroy");
         aios_cpu_stream_synchronize = (delegate* unmanaged[Cdecl]<aios_stream, aios_status>)Export(library, path, "aios_cpu_stream_synchronize");
         aios_cpu_stream_query = (delegate* unmanaged[Cdecl]<aios_stream, aios_status>)Export(library, path, "aios_cpu_stream_query");
         aios_cpu_stream_wait_event = (delegate* unmanaged[Cdecl]<aios_stream, aios_event, aios_status>)Export(library, path, "aios_cpu_stream_wait_event");
+        aios_cpu_stream_callback = (delegate* unmanaged[Cdecl]<aios_stream, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status>, void*, aios_status>)Export(library, path, "aios_cpu_stream_callback");
         aios_cpu_event_create = (delegate* unmanaged[Cdecl]<aios_event*, aios_status>)Export(library, path, "aios_cpu_event_create");
         aios_cpu_event_destroy = (delegate* unmanaged[Cdecl]<aios_event, aios_status>)Export(library, path, "aios_cpu_event_destroy");
         aios_cpu_event_record = (delegate* unmanaged[Cdecl]<aios_event, aios_stream, aios_status>)Export(library, path, "aios_cpu_event_record");
         aios_cpu_event_synchronize = (delegate* unmanaged[Cdecl]<aios_event, aios_status>)Export(library, path, "aios_cpu_event_synchronize");
         aios_cpu_event_query = (delegate* unmanaged[Cdecl]<aios_event, aios_status>)Export(library, path, "aios_cpu_event_query");
+        aios_cpu_event_callback = (delegate* unmanaged[Cdecl]<aios_event, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status>, void*, aios_status>)Export(library, path, "aios_cpu_event_callback");
         aios_cpu_event_elapsed = (delegate* unmanaged[Cdecl]<float*, aios_event, aios_event, aios_status>)Export(library, path, "aios_cpu_event_elapsed");
         aios_cpu_memcpy_async = (delegate* unmanaged[Cdecl]<aios_stream, void*, void*, long, aios_status>)Export(library, path, "aios_cpu_memcpy_async");
         aios_cpu_memset_async = (delegate* unmanaged[Cdecl]<aios_stream, void*, int, long, aios_status>)Export(library, path, "aios_cpu_memset_async");
+        aios_cpu_stream_begin_capture = (delegate* unmanaged[Cdecl]<aios_stream, aios_status>)Export(library, path, "aios_cpu_stream_begin_capture");
+        aios_cpu_stream_end_capture = (delegate* unmanaged[Cdecl]<aios_stream, aios_graph*, aios_status>)Export(library, path, "aios_cpu_stream_end_capture");
+        aios_cpu_stream_get_capture = (delegate* unmanaged[Cdecl]<aios_stream, long*, aios_status>)Export(library, path, "aios_cpu_stream_get_capture");
+        aios_cpu_stream_begin_update = (delegate* unmanaged[Cdecl]<aios_stream, aios_graph, long, long, aios_status>)Export(library, path, "aios_cpu_stream_begin_update");
+        aios_cpu_stream_end_update = (delegate* unmanaged[Cdecl]<aios_stream, aios_status>)Export(library, path, "aios_cpu_stream_end_update");
+        aios_cpu_graph_launch = (delegate* unmanaged[Cdecl]<aios_graph, aios_stream, aios_status>)Export(library, path, "aios_cpu_graph_launch");
+        aios_cpu_graph_destroy = (delegate* unmanaged[Cdecl]<aios_graph, aios_status>)Export(library, path, "aios_cpu_graph_destroy");
+        aios_cpu_graph_get_info = (delegate* unmanaged[Cdecl]<aios_graph, aios_cpu_graph_info*, aios_status>)Export(library, path, "aios_cpu_graph_get_info");
+        aios_cpu_graph_get_node = (delegate* unmanaged[Cdecl]<aios_graph, long, aios_cpu_graph_node*, aios_status>)Export(library, path, "aios_cpu_graph_get_node");
+        aios_cpu_set_call_site = (delegate* unmanaged[Cdecl]<byte*, aios_status>)Export(library, path, "aios_cpu_set_call_site");
+        aios_cpu_set_adversary = (delegate* unmanaged[Cdecl]<ulong, aios_status>)Export(library, path, "aios_cpu_set_adversary");
+        aios_cpu_trace_start = (delegate* unmanaged[Cdecl]<long, aios_status>)Export(library, path, "aios_cpu_trace_start");
+        aios_cpu_trace_stop = (delegate* unmanaged[Cdecl]<long*, long*, aios_status>)Export(library, path, "aios_cpu_trace_stop");
+        aios_cpu_trace_read = (delegate* unmanaged[Cdecl]<long, aios_cpu_trace_record*, aios_status>)Export(library, path, "aios_cpu_trace_read");
     }
 
     /// <summary>
@@ -100,9 +117,13 @@ public sealed unsafe class CpuTable
     /// <remarks><c>aios_status aios_cpu_available_memory(int64_t *bytes)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<long*, aios_status> aios_cpu_available_memory;
 
-    /// <summary>Creates a stream.</summary>
-    /// <remarks><c>aios_status aios_cpu_stream_create(aios_stream *stream)</c></remarks>
-    public readonly delegate* unmanaged[Cdecl]<aios_stream*, aios_status> aios_cpu_stream_create;
+    /// <summary>Creates a stream with one of AIOS_CPU_PRIORITY_*.</summary>
+    /// <remarks><c>aios_status aios_cpu_stream_create(aios_stream *stream, int32_t priority)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream*, int, aios_status> aios_cpu_stream_create;
+
+    /// <summary>Writes the stream's number, which no other stream of the process has or had. Traces name streams by it.</summary>
+    /// <remarks><c>aios_status aios_cpu_stream_get_number(aios_stream stream, int64_t *number)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, long*, aios_status> aios_cpu_stream_get_number;
 
     /// <summary>Waits for the stream's work, then destroys it. Null is ignored.</summary>
     /// <remarks><c>aios_status aios_cpu_stream_destroy(aios_stream stream)</c></remarks>
@@ -122,6 +143,13 @@ public sealed unsafe class CpuTable
     /// </summary>
     /// <remarks><c>aios_status aios_cpu_stream_wait_event(aios_stream stream, aios_event event)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_event, aios_status> aios_cpu_stream_wait_event;
+
+    /// <summary>
+    /// Enqueues a call of a function of the host. It is called in the stream's order exactly once, also when the stream has
+    /// failed, on a worker: it must be short and must not wait for any stream.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_stream_callback(aios_stream stream, aios_cpu_callback function, void *user)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status>, void*, aios_status> aios_cpu_stream_callback;
 
     /// <summary>Creates an event that was never recorded.</summary>
     /// <remarks><c>aios_status aios_cpu_event_create(aios_event *event)</c></remarks>
@@ -144,6 +172,14 @@ public sealed unsafe class CpuTable
     public readonly delegate* unmanaged[Cdecl]<aios_event, aios_status> aios_cpu_event_query;
 
     /// <summary>
+    /// Has a function of the host called, once, when the last recording has completed: at once, by the calling thread, when
+    /// it has or there was none. <c>status</c> and <c>message</c> are those of the stream of the recording; the result is ignored.
+    /// Otherwise as <c>aios_cpu_stream_callback</c>.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_event_callback(aios_event event, aios_cpu_callback function, void *user)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_event, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status>, void*, aios_status> aios_cpu_event_callback;
+
+    /// <summary>
     /// Writes the milliseconds between two completed recordings. Fails with AIOS_STATUS_NOT_READY while one is running and
     /// with AIOS_STATUS_INVALID_ARGUMENT when one was never recorded.
     /// </summary>
@@ -157,6 +193,91 @@ public sealed unsafe class CpuTable
     /// <summary>Enqueues the setting of <c>bytes</c> bytes to <c>value</c> (0 to 255).</summary>
     /// <remarks><c>aios_status aios_cpu_memset_async(aios_stream stream, void *destination, int32_t value, int64_t bytes)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_stream, void*, int, long, aios_status> aios_cpu_memset_async;
+
+    /// <summary>
+    /// Begins to capture: what is enqueued to the stream from now on does not run but becomes the nodes of a graph. An event
+    /// that is recorded here draws each stream that waits for it into the capture; such a stream has to be joined by an
+    /// event that goes back before the end. A stream that is being captured cannot be waited for or asked.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_stream_begin_capture(aios_stream stream)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_status> aios_cpu_stream_begin_capture;
+
+    /// <summary>
+    /// Ends the capture that began with this stream, for all its streams, and writes the graph. Fails, and discards what
+    /// was captured, with AIOS_STATUS_INVALID_ARGUMENT when a stream was not joined.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_stream_end_capture(aios_stream stream, aios_graph *graph)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_graph*, aios_status> aios_cpu_stream_end_capture;
+
+    /// <summary>Writes how many nodes the capture (or the update) that the stream takes part in has so far; -1 when there is none.</summary>
+    /// <remarks><c>aios_status aios_cpu_stream_get_capture(aios_stream stream, int64_t *nodes)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, long*, aios_status> aios_cpu_stream_get_capture;
+
+    /// <summary>
+    /// Begins an update: what is enqueued to the stream until <c>aios_cpu_stream_end_update</c> does not run but replaces the
+    /// nodes <c>first</c> to <c>first + count - 1</c> of the graph: the same functions with other pointers and numbers. A function
+    /// that is not that of the node fails, naming the node. Launches made before the end of the update keep the old values.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_stream_begin_update(aios_stream stream, aios_graph graph, int64_t first, int64_t count)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_graph, long, long, aios_status> aios_cpu_stream_begin_update;
+
+    /// <summary>Ends an update. Fails, and changes nothing, when one of its calls failed or there were not <c>count</c> of them.</summary>
+    /// <remarks><c>aios_status aios_cpu_stream_end_update(aios_stream stream)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_status> aios_cpu_stream_end_update;
+
+    /// <summary>
+    /// Enqueues the work of the graph: one command when it was captured from one stream, else a command for each stretch
+    /// between two events, the streams that were drawn in each having a queue of their own. Launches of a graph run one
+    /// after the other, on whatever streams. Its nodes fail as other work does, to the stream of the launch.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_graph_launch(aios_graph graph, aios_stream stream)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_graph, aios_stream, aios_status> aios_cpu_graph_launch;
+
+    /// <summary>Destroys a graph; launches that were enqueued still run. Null is ignored.</summary>
+    /// <remarks><c>aios_status aios_cpu_graph_destroy(aios_graph graph)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_graph, aios_status> aios_cpu_graph_destroy;
+
+    /// <summary>Describes a graph.</summary>
+    /// <remarks><c>aios_status aios_cpu_graph_get_info(aios_graph graph, aios_cpu_graph_info *info)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_graph, aios_cpu_graph_info*, aios_status> aios_cpu_graph_get_info;
+
+    /// <summary>Describes a node.</summary>
+    /// <remarks><c>aios_status aios_cpu_graph_get_node(aios_graph graph, int64_t index, aios_cpu_graph_node *node)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_graph, long, aios_cpu_graph_node*, aios_status> aios_cpu_graph_get_node;
+
+    /// <summary>
+    /// From now on errors of what the calling thread enqueues say that it was enqueued at <c>site</c>, a text that lives as long
+    /// as the process; null for saying nothing.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_set_call_site(const char *site)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<byte*, aios_status> aios_cpu_set_call_site;
+
+    /// <summary>
+    /// Makes streams behave as badly as they may: commands are delayed, free workers take any stream that has work, and a
+    /// stream is held back, for milliseconds, until somebody waits for it. Work that counts on an order nobody asked for
+    /// then fails. Equal seeds make equal decisions as far as threads allow; 0 ends it. The environment variable
+    /// AIOS_CPU_ADVERSARY is the seed at the start.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_set_adversary(uint64_t seed)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<ulong, aios_status> aios_cpu_set_adversary;
+
+    /// <summary>
+    /// Begins to record a trace, into memory for <c>capacity</c> (at least 1) records that is taken now; what is more is counted
+    /// but not recorded. Fails when a trace is being recorded.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_trace_start(int64_t capacity)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<long, aios_status> aios_cpu_trace_start;
+
+    /// <summary>
+    /// Ends the trace, and writes how many records there are and how many there was no room for. Commands that are running
+    /// are not recorded.
+    /// </summary>
+    /// <remarks><c>aios_status aios_cpu_trace_stop(int64_t *records, int64_t *dropped)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<long*, long*, aios_status> aios_cpu_trace_stop;
+
+    /// <summary>Writes record <c>index</c> of the trace that was stopped last.</summary>
+    /// <remarks><c>aios_status aios_cpu_trace_read(int64_t index, aios_cpu_trace_record *record)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<long, aios_cpu_trace_record*, aios_status> aios_cpu_trace_read;
 
     private static void* Export(nint library, string path, string symbol) => NativeLibrary.TryGetExport(library, symbol, out nint address)
         ? (void*)address

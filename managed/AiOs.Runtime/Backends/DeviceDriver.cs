@@ -6,7 +6,7 @@ namespace AiOs.Runtime;
 /// What a backend gives the runtime: the provider's raw calls behind one shape. Nothing here throws for a failed call;
 /// statuses are turned into exceptions in one place, <see cref="Device.Check"/>.
 /// </summary>
-internal abstract class DeviceDriver
+internal abstract unsafe class DeviceDriver
 {
     public abstract DeviceInfo Info { get; }
 
@@ -30,7 +30,10 @@ internal abstract class DeviceDriver
 
     public abstract aios_status FreeHost(nint memory, long bytes);
 
-    public abstract aios_status CreateStream(out aios_stream stream);
+    public abstract aios_status CreateStream(StreamPriority priority, out aios_stream stream);
+
+    /// <summary>The number by which traces name the stream.</summary>
+    public abstract long NumberOf(aios_stream stream);
 
     public abstract aios_status DestroyStream(aios_stream stream);
 
@@ -55,4 +58,41 @@ internal abstract class DeviceDriver
     public abstract aios_status Copy(aios_stream stream, nint destination, nint source, long bytes);
 
     public abstract aios_status Fill(aios_stream stream, nint destination, byte value, long bytes);
+
+    /// <summary>Enqueues a call of a function, also when the stream has failed.</summary>
+    public abstract aios_status Call(
+        aios_stream stream, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status> function, nint user);
+
+    /// <summary>Has a function called when the event has completed; at once when it has.</summary>
+    public abstract aios_status Call(
+        aios_event recorded, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status> function, nint user);
+
+    public abstract aios_status BeginCapture(aios_stream stream);
+
+    public abstract aios_status EndCapture(aios_stream stream, out aios_graph graph);
+
+    /// <summary>Nodes of the capture or update that the stream takes part in; -1 when there is none.</summary>
+    public abstract long Captured(aios_stream stream);
+
+    public abstract aios_status BeginUpdate(aios_stream stream, aios_graph graph, long first, long count);
+
+    public abstract aios_status EndUpdate(aios_stream stream);
+
+    public abstract aios_status Launch(aios_graph graph, aios_stream stream);
+
+    public abstract aios_status DestroyGraph(aios_graph graph);
+
+    public abstract aios_status Describe(aios_graph graph, out GraphShape shape);
+
+    /// <summary>Name and branch of a node.</summary>
+    public abstract aios_status Describe(aios_graph graph, long index, out GraphNode node);
+
+    /// <summary>Errors of what the calling thread enqueues name the text, zero-terminated, that lives for ever.</summary>
+    public abstract void SetCallSite(nint site);
+
+    public abstract aios_status StartTrace(long capacity);
+
+    public abstract aios_status StopTrace(out long records, out long dropped);
+
+    public abstract aios_status ReadTrace(long index, out TraceRecord record);
 }

@@ -91,7 +91,7 @@ public sealed class CachingAllocator
             FreeAbandoned();
         }
 
-        return _top.Allocate(bytes, stream.Clock);
+        return _top.Allocate(bytes, Owner(stream));
     }
 
     /// <summary>
@@ -119,7 +119,7 @@ public sealed class CachingAllocator
     {
         ArgumentNullException.ThrowIfNull(stream);
         CheckDevice(stream);
-        _top.NoteUse(block, stream.Clock);
+        _top.NoteUse(block, Owner(stream));
     }
 
     /// <summary>Waits for all streams and gives all pages without a block in use back to the device.</summary>
@@ -168,6 +168,34 @@ public sealed class CachingAllocator
         }
     }
 
+    /// <summary>
+    /// Makes an owner of what a graph that is being recorded allocates for a stream. Nothing is ever known to come after an
+    /// owner's work, so whoever else asks does not get its memory before it is retired; within the recording freed
+    /// blocks are used again.
+    /// </summary>
+    internal int AddOwner(Stream stream)
+    {
+        lock (_gate)
+        {
+            int owner = _device.Clocks.AddStream();
+            _pool.AddStream(owner);
+            _streams.Bind(owner, null);
+            _device.Races?.Alias(owner, stream.Clock);
+            return owner;
+        }
+    }
+
+    /// <summary>Gives an owner's memory to everybody; the launches of its graph have run.</summary>
+    internal void RetireOwner(int owner)
+    {
+        lock (_gate)
+        {
+            _pool.RetireStream(owner);
+            _device.Races?.Alias(owner, owner);
+            _device.Clocks.RemoveStream(owner);
+        }
+    }
+
     /// <summary>Takes what a finaliser found. Only queues: the driver is called by the next ordinary call.</summary>
     internal void Abandon(AbandonedResource resource)
     {
@@ -202,6 +230,9 @@ public sealed class CachingAllocator
         top = checks.FailAllocation is { } failing ? new FailingLayer(top, failing) : top;
         return options.Layer?.Invoke(top) ?? top;
     }
+
+    /// <summary>In whose name a stream's work uses memory.</summary>
+    private static int Owner(Stream stream) => Graph.Recording is { } graph ? graph.OwnerOf(stream) : stream.Clock;
 
     private void CheckDevice(Stream stream)
     {

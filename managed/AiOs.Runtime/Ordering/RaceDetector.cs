@@ -33,6 +33,7 @@ public sealed class RaceDetector
     private readonly LaunchObserver _observer;
     private readonly BlockMap _blocks;
     private readonly ConcurrentDictionary<aios_stream, Stream> _streams = new();
+    private readonly ConcurrentDictionary<int, int> _aliases = new();
     private readonly List<RaceReport> _reports = [];
     private readonly Lock _gate = new();
     private bool _threw;
@@ -148,7 +149,8 @@ public sealed class RaceDetector
     {
         if (bytes > 0)
         {
-            Operation operation = Note("host", Host);
+            // A function that a stream calls has the stream's place in the order.
+            Operation operation = Note("host", HostCall.Running is { } stream ? stream.Clock : Host);
             lock (_gate)
             {
                 Judge(operation, new RangeAccess("", new StridedRange(address, bytes), isWrite));
@@ -170,6 +172,11 @@ public sealed class RaceDetector
     internal Operation? Admit(Stream stream, string name, ReadOnlySpan<RangeAccess> accesses)
     {
         Operation operation = Note(name, stream.Clock);
+        if (stream.IsCapturing)
+        {
+            return operation; // What is recorded does not run; it may use memory of the graph that was freed in its capture.
+        }
+
         lock (_gate)
         {
             bool isFine = true;
@@ -231,8 +238,14 @@ public sealed class RaceDetector
         }
     }
 
-    private Operation Note(string name, int clock) =>
-        new(name, clock, clock == Host ? 0 : _device.Clocks.Pending(clock), new StackTrace(false));
+    /// <summary>What is noted for one clock counts as another one's from now on: that of a graph as its stream's.</summary>
+    internal void Alias(int clock, int of) => _aliases[clock] = of;
+
+    private Operation Note(string name, int clock)
+    {
+        clock = _aliases.GetValueOrDefault(clock, clock);
+        return new(name, clock, clock == Host ? 0 : _device.Clocks.Pending(clock), new StackTrace(false));
+    }
 
     private bool Judge(Operation operation, in RangeAccess access)
     {

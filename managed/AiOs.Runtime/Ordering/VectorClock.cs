@@ -46,7 +46,7 @@ internal sealed class VectorClock
     {
         if (streams > _epochs.Length)
         {
-            Array.Resize(ref _epochs, Math.Max(streams, 2 * _epochs.Length));
+            Array.Resize(ref _epochs, streams); // Exactly: two clocks that join each other by turns must not outgrow the other.
         }
     }
 }

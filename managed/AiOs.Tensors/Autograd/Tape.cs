@@ -53,6 +53,12 @@ public sealed partial class Tape : IDisposable
         _randomOffset = (ulong)step << 24;
     }
 
+    /// <summary>
+    /// How many steps later than recorded the ops of a graph draw that <see cref="AiOs.Runtime.Graph.Refresh"/> records anew: the
+    /// difference between the step of the next launch and that of the capture, counted as in <see cref="SeedRandom"/>.
+    /// </summary>
+    public long RandomShift { get; set; }
+
     /// <summary>Moves a tensor out of the tape: it outlives Backward and Reset, and the caller disposes it.</summary>
     /// <param name="tensor">A tensor of this tape.</param>
     /// <returns>The same tensor. No gradient flows through it once the tape was used up or reset.</returns>

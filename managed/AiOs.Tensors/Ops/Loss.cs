@@ -1,4 +1,5 @@
 using AiOs.Interop;
+using AiOs.Runtime;
 
 namespace AiOs.Tensors;
 
@@ -154,10 +155,28 @@ public static partial class Ops
         tape.AddGradient(node.InputA!, target);
     }
 
-    private static unsafe void Drop(Tape tape, TensorBody result, TensorBody a, float probability, ulong seed, ulong offset) =>
-        tape.Stream.Check(
-            tape.Stream.Device.Kernels.aios_dropout(
-                tape.Stream.Handle, (void*)result.Pointer, (void*)a.Pointer, a.Length, probability, seed, offset, a.DType.Native()),
+    private static void Drop(Tape tape, TensorBody result, TensorBody a, float probability, ulong seed, ulong offset)
+    {
+        if (Graph.Recording is { } graph && graph.Stream == tape.Stream)
+        {
+            DropAnew(graph, tape, (result.Pointer, a.Pointer, a.Length, a.DType.Native()), probability, seed, offset);
+        }
+        else
+        {
+            Drop(tape.Stream, result.Pointer, a.Pointer, a.Length, a.DType.Native(), probability, seed, offset);
+        }
+    }
+
+    /// <summary>A dropout that a graph draws anew for each launch.</summary>
+    private static void DropAnew(
+        Graph graph, Tape tape, (nint Out, nint A, long Length, aios_dtype DType) buffers, float probability, ulong seed, ulong offset) =>
+        graph.Vary(stream => Drop(
+            stream, buffers.Out, buffers.A, buffers.Length, buffers.DType, probability, seed, offset + ((ulong)tape.RandomShift << 24)));
+
+    private static unsafe void Drop(
+        Stream stream, nint result, nint a, long length, aios_dtype dtype, float probability, ulong seed, ulong offset) =>
+        stream.Check(
+            stream.Device.Kernels.aios_dropout(stream.Handle, (void*)result, (void*)a, length, probability, seed, offset, dtype),
             "aios_dropout");
 
     /// <summary>A tensor as rows of its last dimension.</summary>

@@ -67,17 +67,34 @@
   X(aios_status, aios_cpu_decommit, (void *part, int64_t bytes), (part, bytes)) \
   X(aios_status, aios_cpu_release, (void *range, int64_t bytes), (range, bytes)) \
   X(aios_status, aios_cpu_available_memory, (int64_t *bytes), (bytes)) \
-  X(aios_status, aios_cpu_stream_create, (aios_stream *stream), (stream)) \
+  X(aios_status, aios_cpu_stream_create, (aios_stream *stream, int32_t priority), (stream, priority)) \
+  X(aios_status, aios_cpu_stream_get_number, (aios_stream stream, int64_t *number), (stream, number)) \
   X(aios_status, aios_cpu_stream_destroy, (aios_stream stream), (stream)) \
   X(aios_status, aios_cpu_stream_synchronize, (aios_stream stream), (stream)) \
   X(aios_status, aios_cpu_stream_query, (aios_stream stream), (stream)) \
   X(aios_status, aios_cpu_stream_wait_event, (aios_stream stream, aios_event event), (stream, event)) \
+  X(aios_status, aios_cpu_stream_callback, (aios_stream stream, aios_cpu_callback function, void *user), (stream, function, user)) \
   X(aios_status, aios_cpu_event_create, (aios_event *event), (event)) \
   X(aios_status, aios_cpu_event_destroy, (aios_event event), (event)) \
   X(aios_status, aios_cpu_event_record, (aios_event event, aios_stream stream), (event, stream)) \
   X(aios_status, aios_cpu_event_synchronize, (aios_event event), (event)) \
   X(aios_status, aios_cpu_event_query, (aios_event event), (event)) \
+  X(aios_status, aios_cpu_event_callback, (aios_event event, aios_cpu_callback function, void *user), (event, function, user)) \
   X(aios_status, aios_cpu_event_elapsed, (float *milliseconds, aios_event start, aios_event end), (milliseconds, start, end)) \
   X(aios_status, aios_cpu_memcpy_async, (aios_stream stream, void *destination, const void *source, int64_t bytes), (stream, destination, source, bytes)) \
-  X(aios_status, aios_cpu_memset_async, (aios_stream stream, void *destination, int32_t value, int64_t bytes), (stream, destination, value, bytes))
+  X(aios_status, aios_cpu_memset_async, (aios_stream stream, void *destination, int32_t value, int64_t bytes), (stream, destination, value, bytes)) \
+  X(aios_status, aios_cpu_stream_begin_capture, (aios_stream stream), (stream)) \
+  X(aios_status, aios_cpu_stream_end_capture, (aios_stream stream, aios_graph *graph), (stream, graph)) \
+  X(aios_status, aios_cpu_stream_get_capture, (aios_stream stream, int64_t *nodes), (stream, nodes)) \
+  X(aios_status, aios_cpu_stream_begin_update, (aios_stream stream, aios_graph graph, int64_t first, int64_t count), (stream, graph, first, count)) \
+  X(aios_status, aios_cpu_stream_end_update, (aios_stream stream), (stream)) \
+  X(aios_status, aios_cpu_graph_launch, (aios_graph graph, aios_stream stream), (graph, stream)) \
+  X(aios_status, aios_cpu_graph_destroy, (aios_graph graph), (graph)) \
+  X(aios_status, aios_cpu_graph_get_info, (aios_graph graph, aios_cpu_graph_info *info), (graph, info)) \
+  X(aios_status, aios_cpu_graph_get_node, (aios_graph graph, int64_t index, aios_cpu_graph_node *node), (graph, index, node)) \
+  X(aios_status, aios_cpu_set_call_site, (const char *site), (site)) \
+  X(aios_status, aios_cpu_set_adversary, (uint64_t seed), (seed)) \
+  X(aios_status, aios_cpu_trace_start, (int64_t capacity), (capacity)) \
+  X(aios_status, aios_cpu_trace_stop, (int64_t *records, int64_t *dropped), (records, dropped)) \
+  X(aios_status, aios_cpu_trace_read, (int64_t index, aios_cpu_trace_record *record), (index, record))
 #define AIOS_CPU_TABLES(X)

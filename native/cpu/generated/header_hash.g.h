@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "7c18706762f0de8597c15b901765cb463a7ccb49751f8aa848d1023226d6d1ad"
+#define AIOS_HEADER_HASH "86260f267d4fb36105d070ee7e777df8c24e369af2239fae0fc47ae453a2bea8"

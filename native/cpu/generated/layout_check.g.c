@@ -7,6 +7,7 @@
 
 _Static_assert(sizeof(aios_stream) == 8, "sizeof(aios_stream)");
 _Static_assert(sizeof(aios_event) == 8, "sizeof(aios_event)");
+_Static_assert(sizeof(aios_graph) == 8, "sizeof(aios_graph)");
 _Static_assert(sizeof(aios_status) == 4, "sizeof(aios_status)");
 _Static_assert(AIOS_STATUS_OK == 0, "AIOS_STATUS_OK");
 _Static_assert(AIOS_STATUS_INVALID_ARGUMENT == 1, "AIOS_STATUS_INVALID_ARGUMENT");
@@ -167,3 +168,20 @@ _Static_assert(offsetof(aios_cpu_info, l1_bytes) == 176, "offsetof(aios_cpu_info
 _Static_assert(offsetof(aios_cpu_info, l2_bytes) == 184, "offsetof(aios_cpu_info, l2_bytes)");
 _Static_assert(offsetof(aios_cpu_info, l3_bytes) == 192, "offsetof(aios_cpu_info, l3_bytes)");
 _Static_assert(offsetof(aios_cpu_info, quota) == 200, "offsetof(aios_cpu_info, quota)");
+_Static_assert(sizeof(aios_cpu_graph_info) == 32, "sizeof(aios_cpu_graph_info)");
+_Static_assert(offsetof(aios_cpu_graph_info, nodes) == 0, "offsetof(aios_cpu_graph_info, nodes)");
+_Static_assert(offsetof(aios_cpu_graph_info, edges) == 8, "offsetof(aios_cpu_graph_info, edges)");
+_Static_assert(offsetof(aios_cpu_graph_info, commands) == 16, "offsetof(aios_cpu_graph_info, commands)");
+_Static_assert(offsetof(aios_cpu_graph_info, branches) == 24, "offsetof(aios_cpu_graph_info, branches)");
+_Static_assert(sizeof(aios_cpu_graph_node) == 72, "sizeof(aios_cpu_graph_node)");
+_Static_assert(offsetof(aios_cpu_graph_node, name) == 0, "offsetof(aios_cpu_graph_node, name)");
+_Static_assert(offsetof(aios_cpu_graph_node, branch) == 64, "offsetof(aios_cpu_graph_node, branch)");
+_Static_assert(sizeof(aios_cpu_trace_record) == 120, "sizeof(aios_cpu_trace_record)");
+_Static_assert(offsetof(aios_cpu_trace_record, name) == 0, "offsetof(aios_cpu_trace_record, name)");
+_Static_assert(offsetof(aios_cpu_trace_record, stream) == 64, "offsetof(aios_cpu_trace_record, stream)");
+_Static_assert(offsetof(aios_cpu_trace_record, branch) == 72, "offsetof(aios_cpu_trace_record, branch)");
+_Static_assert(offsetof(aios_cpu_trace_record, thread) == 80, "offsetof(aios_cpu_trace_record, thread)");
+_Static_assert(offsetof(aios_cpu_trace_record, enqueued_ns) == 88, "offsetof(aios_cpu_trace_record, enqueued_ns)");
+_Static_assert(offsetof(aios_cpu_trace_record, start_ns) == 96, "offsetof(aios_cpu_trace_record, start_ns)");
+_Static_assert(offsetof(aios_cpu_trace_record, end_ns) == 104, "offsetof(aios_cpu_trace_record, end_ns)");
+_Static_assert(offsetof(aios_cpu_trace_record, bytes) == 112, "offsetof(aios_cpu_trace_record, bytes)");

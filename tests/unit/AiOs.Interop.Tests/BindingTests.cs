@@ -56,7 +56,7 @@ public partial class BindingTests
         Assert.Contains(isa, (string[])["avx512bf16", "avx512vnni", "avx512", "avx2vnni", "avx2", "neon", "portable"]);
 
         aios_stream stream;
-        Assert.Equal(aios_status.Ok, cpu.aios_cpu_stream_create(&stream));
+        Assert.Equal(aios_status.Ok, cpu.aios_cpu_stream_create(&stream, AiosConstants.AIOS_CPU_PRIORITY_NORMAL));
         Assert.NotEqual(default, stream);
         int* memory;
         Assert.Equal(aios_status.Ok, cpu.aios_cpu_alloc((void**)&memory, 64));

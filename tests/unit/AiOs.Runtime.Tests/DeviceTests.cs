@@ -176,7 +176,7 @@ public class DeviceTests
         Assert.Throws<ObjectDisposedException>(() => device.Allocate<int>(1, stream));
         device.Dispose();
         device.Dispose();
-        Assert.Throws<ObjectDisposedException>(device.CreateStream);
+        Assert.Throws<ObjectDisposedException>(() => device.CreateStream());
     }
 
     [Fact]

@@ -58,12 +58,19 @@ internal sealed unsafe class CpuDriver : DeviceDriver
 
     public override aios_status FreeHost(nint memory, long bytes) => _cpu.aios_cpu_free((void*)memory, bytes);
 
-    public override aios_status CreateStream(out aios_stream stream)
+    public override aios_status CreateStream(StreamPriority priority, out aios_stream stream)
     {
         fixed (aios_stream* created = &stream)
         {
-            return _cpu.aios_cpu_stream_create(created);
+            return _cpu.aios_cpu_stream_create(created, (int)priority);
         }
+    }
+
+    public override long NumberOf(aios_stream stream)
+    {
+        long number = -1;
+        _ = _cpu.aios_cpu_stream_get_number(stream, &number);
+        return number;
     }
 
     public override aios_status DestroyStream(aios_stream stream) => _cpu.aios_cpu_stream_destroy(stream);
@@ -105,6 +112,78 @@ internal sealed unsafe class CpuDriver : DeviceDriver
 
     public override aios_status Fill(aios_stream stream, nint destination, byte value, long bytes) =>
         _cpu.aios_cpu_memset_async(stream, (void*)destination, value, bytes);
+
+    public override aios_status Call(
+        aios_stream stream, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status> function, nint user) =>
+        _cpu.aios_cpu_stream_callback(stream, function, (void*)user);
+
+    public override aios_status Call(
+        aios_event recorded, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status> function, nint user) =>
+        _cpu.aios_cpu_event_callback(recorded, function, (void*)user);
+
+    public override aios_status BeginCapture(aios_stream stream) => _cpu.aios_cpu_stream_begin_capture(stream);
+
+    public override aios_status EndCapture(aios_stream stream, out aios_graph graph)
+    {
+        fixed (aios_graph* created = &graph)
+        {
+            return _cpu.aios_cpu_stream_end_capture(stream, created);
+        }
+    }
+
+    public override long Captured(aios_stream stream)
+    {
+        long nodes = -1;
+        _ = _cpu.aios_cpu_stream_get_capture(stream, &nodes);
+        return nodes;
+    }
+
+    public override aios_status BeginUpdate(aios_stream stream, aios_graph graph, long first, long count) =>
+        _cpu.aios_cpu_stream_begin_update(stream, graph, first, count);
+
+    public override aios_status EndUpdate(aios_stream stream) => _cpu.aios_cpu_stream_end_update(stream);
+
+    public override aios_status Launch(aios_graph graph, aios_stream stream) => _cpu.aios_cpu_graph_launch(graph, stream);
+
+    public override aios_status DestroyGraph(aios_graph graph) => _cpu.aios_cpu_graph_destroy(graph);
+
+    public override aios_status Describe(aios_graph graph, out GraphShape shape)
+    {
+        aios_cpu_graph_info info = default;
+        aios_status status = _cpu.aios_cpu_graph_get_info(graph, &info);
+        shape = new GraphShape((int)info.nodes, (int)info.branches, (int)info.edges, (int)info.commands);
+        return status;
+    }
+
+    public override aios_status Describe(aios_graph graph, long index, out GraphNode node)
+    {
+        aios_cpu_graph_node found = default;
+        aios_status status = _cpu.aios_cpu_graph_get_node(graph, index, &found);
+        node = new GraphNode(Text(MemoryMarshal.CreateReadOnlySpan(ref *(byte*)&found.name, 64)), (int)found.branch);
+        return status;
+    }
+
+    public override void SetCallSite(nint site) => _ = _cpu.aios_cpu_set_call_site((byte*)site);
+
+    public override aios_status StartTrace(long capacity) => _cpu.aios_cpu_trace_start(capacity);
+
+    public override aios_status StopTrace(out long records, out long dropped)
+    {
+        fixed (long* count = &records, lost = &dropped)
+        {
+            return _cpu.aios_cpu_trace_stop(count, lost);
+        }
+    }
+
+    public override aios_status ReadTrace(long index, out TraceRecord record)
+    {
+        aios_cpu_trace_record found = default;
+        aios_status status = _cpu.aios_cpu_trace_read(index, &found);
+        string name = Text(MemoryMarshal.CreateReadOnlySpan(ref *(byte*)&found.name, 64));
+        record = new TraceRecord(
+            name, found.stream, (int)found.branch, found.thread, found.enqueued_ns, found.start_ns, found.end_ns, found.bytes);
+        return status;
+    }
 
     private DeviceInfo ReadInfo()
     {

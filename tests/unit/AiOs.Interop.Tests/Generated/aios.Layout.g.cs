@@ -12,6 +12,7 @@ internal static unsafe class AiosTableLayout
     [
         ("sizeof(aios_stream)", 8, sizeof(aios_stream)),
         ("sizeof(aios_event)", 8, sizeof(aios_event)),
+        ("sizeof(aios_graph)", 8, sizeof(aios_graph)),
         ("sizeof(aios_status)", 4, sizeof(aios_status)),
         ("sizeof(aios_dtype)", 4, sizeof(aios_dtype)),
     ];

@@ -11,6 +11,9 @@ internal static unsafe class CpuTableLayout
     public static (string Item, long Expected, long Actual)[] Measure() =>
     [
         .. Measure_aios_cpu_info(),
+        .. Measure_aios_cpu_graph_info(),
+        .. Measure_aios_cpu_graph_node(),
+        .. Measure_aios_cpu_trace_record(),
     ];
 
     private static (string Item, long Expected, long Actual)[] Measure_aios_cpu_info()
@@ -37,6 +40,61 @@ internal static unsafe class CpuTableLayout
             ("sizeof(((aios_cpu_info *)0)->l3_bytes)", 8, sizeof(long)),
             ("offsetof(aios_cpu_info, quota)", 200, (byte*)&item.quota - (byte*)&item),
             ("sizeof(((aios_cpu_info *)0)->quota)", 8, sizeof(double)),
+        ];
+    }
+
+    private static (string Item, long Expected, long Actual)[] Measure_aios_cpu_graph_info()
+    {
+        aios_cpu_graph_info item = default;
+        return
+        [
+            ("sizeof(aios_cpu_graph_info)", 32, sizeof(aios_cpu_graph_info)),
+            ("offsetof(aios_cpu_graph_info, nodes)", 0, (byte*)&item.nodes - (byte*)&item),
+            ("sizeof(((aios_cpu_graph_info *)0)->nodes)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_graph_info, edges)", 8, (byte*)&item.edges - (byte*)&item),
+            ("sizeof(((aios_cpu_graph_info *)0)->edges)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_graph_info, commands)", 16, (byte*)&item.commands - (byte*)&item),
+            ("sizeof(((aios_cpu_graph_info *)0)->commands)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_graph_info, branches)", 24, (byte*)&item.branches - (byte*)&item),
+            ("sizeof(((aios_cpu_graph_info *)0)->branches)", 8, sizeof(long)),
+        ];
+    }
+
+    private static (string Item, long Expected, long Actual)[] Measure_aios_cpu_graph_node()
+    {
+        aios_cpu_graph_node item = default;
+        return
+        [
+            ("sizeof(aios_cpu_graph_node)", 72, sizeof(aios_cpu_graph_node)),
+            ("offsetof(aios_cpu_graph_node, name)", 0, (byte*)&item.name - (byte*)&item),
+            ("sizeof(((aios_cpu_graph_node *)0)->name)", 64, sizeof(FixedArray64<byte>)),
+            ("offsetof(aios_cpu_graph_node, branch)", 64, (byte*)&item.branch - (byte*)&item),
+            ("sizeof(((aios_cpu_graph_node *)0)->branch)", 8, sizeof(long)),
+        ];
+    }
+
+    private static (string Item, long Expected, long Actual)[] Measure_aios_cpu_trace_record()
+    {
+        aios_cpu_trace_record item = default;
+        return
+        [
+            ("sizeof(aios_cpu_trace_record)", 120, sizeof(aios_cpu_trace_record)),
+            ("offsetof(aios_cpu_trace_record, name)", 0, (byte*)&item.name - (byte*)&item),
+            ("sizeof(((aios_cpu_trace_record *)0)->name)", 64, sizeof(FixedArray64<byte>)),
+            ("offsetof(aios_cpu_trace_record, stream)", 64, (byte*)&item.stream - (byte*)&item),
+            ("sizeof(((aios_cpu_trace_record *)0)->stream)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_trace_record, branch)", 72, (byte*)&item.branch - (byte*)&item),
+            ("sizeof(((aios_cpu_trace_record *)0)->branch)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_trace_record, thread)", 80, (byte*)&item.thread - (byte*)&item),
+            ("sizeof(((aios_cpu_trace_record *)0)->thread)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_trace_record, enqueued_ns)", 88, (byte*)&item.enqueued_ns - (byte*)&item),
+            ("sizeof(((aios_cpu_trace_record *)0)->enqueued_ns)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_trace_record, start_ns)", 96, (byte*)&item.start_ns - (byte*)&item),
+            ("sizeof(((aios_cpu_trace_record *)0)->start_ns)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_trace_record, end_ns)", 104, (byte*)&item.end_ns - (byte*)&item),
+            ("sizeof(((aios_cpu_trace_record *)0)->end_ns)", 8, sizeof(long)),
+            ("offsetof(aios_cpu_trace_record, bytes)", 112, (byte*)&item.bytes - (byte*)&item),
+            ("sizeof(((aios_cpu_trace_record *)0)->bytes)", 8, sizeof(long)),
         ];
     }
 }

@@ -1,0 +1,209 @@
+using AiOs.Interop;
+
+namespace AiOs.Runtime.Tests;
+
+/// <summary>Names, priorities, callbacks, waits without threads, and errors of streams.</summary>
+[Collection("one at a time")] // allocated bytes are those of the process
+public class StreamTests
+{
+    [Fact]
+    public void A_stream_has_the_name_and_priority_it_was_given()
+    {
+        using Device device = Device.Open();
+        using Stream named = device.CreateStream(new StreamOptions { Name = "copies", Priority = StreamPriority.High });
+        using Stream plain = device.CreateStream();
+        Assert.Equal("copies", named.Name);
+        Assert.Equal(StreamPriority.High, named.Priority);
+        Assert.Equal($"stream {plain.Number}", plain.Name);
+        Assert.NotEqual(named.Number, plain.Number);
+        var error = Assert.Throws<BackendException>(() => device.CreateStream(new StreamOptions { Priority = (StreamPriority)9 }));
+        Assert.Contains("priority is 9", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Functions_of_the_host_are_called_in_order()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        using DeviceMemory<int> memory = device.Allocate<int>(1, stream);
+        using PinnedMemory<int> seen = device.AllocatePinned<int>(1);
+        var order = new List<int>();
+        memory.CopyFrom([7], stream);
+        stream.Copy(seen.Pointer, memory.Pointer, sizeof(int));
+        stream.Enqueue(() => order.Add(seen.GetSpan()[0]));
+        memory.Span.Fill(0, stream);
+        stream.Copy(seen.Pointer, memory.Pointer, sizeof(int));
+        stream.Enqueue(() => order.Add(seen.GetSpan()[0]));
+        stream.Synchronize();
+        Assert.Equal([7, 0], order);
+    }
+
+    [Fact]
+    public void The_exception_of_a_function_becomes_the_streams_error()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        bool ran = false;
+        stream.Enqueue(() => throw new InvalidDataException("the file ended\nearly"));
+        stream.Enqueue(() => ran = true);
+        var error = Assert.Throws<BackendException>(stream.Synchronize);
+        Assert.Equal(aios_status.ExecutionFailed, error.Status);
+        Assert.Contains("InvalidDataException: the file ended early", error.Message, StringComparison.Ordinal);
+        Assert.False(ran);
+    }
+
+    [Fact]
+    public void A_very_long_message_is_cut()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        stream.Enqueue(() => throw new InvalidDataException(new string('é', 5000)));
+        var error = Assert.Throws<BackendException>(stream.Synchronize);
+        Assert.Contains("InvalidDataException: éé", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wait_ends_with_the_work_and_not_before()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        using var release = new ManualResetEventSlim();
+        bool ran = false;
+        stream.Enqueue(() => ran = release.Wait(TimeSpan.FromSeconds(30)));
+        ValueTask wait = stream.SynchronizeAsync(TestContext.Current.CancellationToken);
+        Assert.False(wait.IsCompleted);
+        release.Set();
+        await wait;
+        Assert.True(ran);
+        Assert.True(stream.IsIdle);
+    }
+
+    [Fact]
+    public async Task A_cancelled_wait_ends_and_the_work_goes_on()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        using var release = new ManualResetEventSlim();
+        bool ran = false;
+        stream.Enqueue(() => ran = release.Wait(TimeSpan.FromSeconds(30)));
+        using var cancel = new CancellationTokenSource();
+        ValueTask wait = stream.SynchronizeAsync(cancel.Token);
+        Assert.False(wait.IsCompleted);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await wait);
+        Assert.False(ran);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.SynchronizeAsync(cancel.Token));
+        release.Set();
+        stream.Synchronize();
+        Assert.True(ran);
+    }
+
+    [Fact]
+    public async Task A_wait_for_failed_work_throws_its_error()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        using Event recorded = device.CreateEvent();
+        stream.Enqueue(() => throw new InvalidDataException("broken"));
+        stream.Record(recorded);
+        var error = await Assert.ThrowsAsync<BackendException>(async () => await stream.SynchronizeAsync(TestContext.Current.CancellationToken));
+        Assert.Contains("broken", error.Message, StringComparison.Ordinal);
+        error = await Assert.ThrowsAsync<BackendException>(async () => await recorded.SynchronizeAsync(TestContext.Current.CancellationToken));
+        Assert.Contains("broken", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_event_is_waited_for_alone()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { Threads = 2 });
+        using Stream stream = device.CreateStream();
+        using Event never = device.CreateEvent(), first = device.CreateEvent();
+        await never.SynchronizeAsync(TestContext.Current.CancellationToken);
+        using var release = new ManualResetEventSlim();
+        bool ran = false;
+        stream.Enqueue(() => ran = true);
+        stream.Record(first);
+        stream.Enqueue(() => release.Wait(TimeSpan.FromSeconds(30)));
+        await first.SynchronizeAsync(TestContext.Current.CancellationToken);
+        Assert.True(ran);
+        Assert.False(stream.IsIdle);
+        release.Set();
+        await stream.SynchronizeAsync(TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Many_waits_at_a_time_all_end()
+    {
+        using Device device = Device.Open();
+        Stream[] streams = [.. Enumerable.Range(0, 6).Select(_ => device.CreateStream())];
+        int ran = 0;
+        await Task.WhenAll(streams.Select(stream => Task.Run(async () =>
+        {
+            for (int i = 0; i < 200; i++)
+            {
+                stream.Enqueue(() => Interlocked.Increment(ref ran));
+                using var cancel = new CancellationTokenSource();
+                ValueTask wait = stream.SynchronizeAsync(cancel.Token);
+                if (i % 3 == 0)
+                {
+                    await cancel.CancelAsync();
+                }
+
+                try
+                {
+                    await wait;
+                }
+                catch (OperationCanceledException)
+                {
+                    Assert.Equal(0, i % 3);
+                }
+            }
+        })));
+        device.Synchronize();
+        Assert.Equal(1200, ran);
+    }
+
+    [Fact]
+    public async Task A_wait_allocates_nothing_once_it_is_warm()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { DetectRaces = false, CaptureCallSites = false });
+        using Stream stream = device.CreateStream();
+        using DeviceMemory<byte> memory = device.Allocate<byte>(1 << 20, stream);
+        async Task WaitAsync(int times)
+        {
+            for (int i = 0; i < times; i++)
+            {
+                memory.Span.Fill((byte)i, stream);
+                await stream.SynchronizeAsync(CancellationToken.None);
+            }
+        }
+
+        await WaitAsync(200);
+        long before = GC.GetTotalAllocatedBytes(true);
+        await WaitAsync(1000);
+        long bytes = GC.GetTotalAllocatedBytes(true) - before;
+        Assert.True(bytes < 1000 * 24, $"{bytes} bytes for 1000 waits"); // the test runner allocates, too
+    }
+
+    [Fact]
+    public unsafe void An_error_names_the_op_and_where_it_was_launched()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { CaptureCallSites = true });
+        using Stream stream = device.CreateStream();
+        using DeviceMemory<float> table = device.Allocate<float>(4, stream);
+        using DeviceMemory<int> ids = device.Allocate<int>(1, stream);
+        ids.CopyFrom([70_000], stream);
+        stream.Check(
+            device.Kernels.aios_gather(
+                stream.Handle, (void*)table.Pointer, (void*)table.Pointer, (int*)ids.Pointer, 1, 4, 1, 1, aios_dtype.F32),
+            "aios_gather");
+        var error = Assert.Throws<BackendException>(stream.Synchronize);
+        Assert.Contains("aios_gather: ids[0] is 70000", error.Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(An_error_names_the_op_and_where_it_was_launched), error.Message, StringComparison.Ordinal);
+        Assert.Contains("StreamTests.cs:", error.Message, StringComparison.Ordinal);
+    }
+}
+
+/// <summary>Tests that look at what the whole process does.</summary>
+[CollectionDefinition("one at a time", DisableParallelization = true)]
+public sealed class OneAtATime;
