@@ -24,6 +24,7 @@ public sealed class Graph : IDisposable
     [ThreadStatic]
     private static Graph? t_recording;
 
+    private readonly GraphAccesses? _accesses;
     private readonly List<GCHandle> _calls = [];
     private readonly List<Varying> _varying = [];
     private readonly List<(Stream Stream, int Owner)> _owners = [];
@@ -38,6 +39,7 @@ public sealed class Graph : IDisposable
     {
         Stream = stream;
         Device = stream.Device;
+        _accesses = Device.Races is null ? null : new GraphAccesses(Device.Clocks);
         Device.Check(Device.Driver.BeginCapture(stream.Handle), "stream_begin_capture");
         long start = Stopwatch.GetTimestamp();
         try
@@ -121,6 +123,11 @@ public sealed class Graph : IDisposable
     public void Launch(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        if (_accesses is not null)
+        {
+            Device.Races!.Launch(stream, _accesses);
+        }
+
         long start = Stopwatch.GetTimestamp();
         Device.Check(Device.Driver.Launch(Handle, stream.Handle), "graph_launch");
         _launchTime += Stopwatch.GetElapsedTime(start);
@@ -144,6 +151,7 @@ public sealed class Graph : IDisposable
         bool done = false;
         try
         {
+            using GraphAccesses.Scope scope = GraphAccesses.Collect(_accesses, first, isUpdate: true);
             record(Stream);
             done = true;
         }
@@ -232,6 +240,7 @@ public sealed class Graph : IDisposable
         t_recording = this;
         try
         {
+            using GraphAccesses.Scope scope = GraphAccesses.Collect(_accesses, 0, isUpdate: false);
             record(Stream);
         }
         finally

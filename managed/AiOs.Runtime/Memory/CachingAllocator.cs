@@ -268,7 +268,7 @@ public sealed class CachingAllocator
                     _finalized.Add(new LeakedBlock(region.Address, region.Requested, region.Stack, true));
                 }
 
-                _device.Races?.Collected(region.Address);
+                _device.Races?.Collected(region.Address, region.Stream);
                 _top.Free(resource.Block);
             }
         }

@@ -24,6 +24,18 @@ internal sealed class BlockMap(ClockTable clocks)
     /// <summary>The block with the last start at or before an address; null when there is none.</summary>
     public KnownBlock? Find(long address) => IndexOf(address) is >= 0 and int i ? _blocks[i] : null;
 
+    /// <summary>The blocks that a range touches.</summary>
+    public IEnumerable<KnownBlock> Overlapping(long start, long end)
+    {
+        for (int i = Math.Max(0, IndexOf(start)); i < _blocks.Count && _blocks[i].Start < end; i++)
+        {
+            if (_blocks[i].End > start)
+            {
+                yield return _blocks[i];
+            }
+        }
+    }
+
     /// <summary>Adds a block that was allocated. It takes the place, and the history, of what was freed there.</summary>
     public KnownBlock Allocate(long start, long end)
     {

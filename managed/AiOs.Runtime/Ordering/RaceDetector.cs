@@ -119,7 +119,8 @@ public sealed class RaceDetector
         Operation operation = Note("free", clock);
         lock (_gate)
         {
-            if (_blocks.Find(address) is { Freed: null } block && block.Start == address)
+            // The memory of a graph stays in use as long as the graph can be launched.
+            if (!IsGraphs(clock) && _blocks.Find(address) is { Freed: null } block && block.Start == address)
             {
                 var whole = new RangeAccess("", new StridedRange(address, block.End - block.Start), true);
                 Judge(RaceKind.FreedTooEarly, operation, whole, block.History);
@@ -131,12 +132,12 @@ public sealed class RaceDetector
     }
 
     /// <summary>Notes a free that the allocator makes safe: it knows the uses and waits for them.</summary>
-    internal void Collected(nint address)
+    internal void Collected(nint address, int clock)
     {
         Operation operation = Note("free", Host);
         lock (_gate)
         {
-            if (_blocks.Find(address) is { Freed: null } block && block.Start == address)
+            if (!IsGraphs(clock) && _blocks.Find(address) is { Freed: null } block && block.Start == address)
             {
                 _blocks.Free(block, operation);
             }
@@ -172,17 +173,15 @@ public sealed class RaceDetector
     internal Operation? Admit(Stream stream, string name, ReadOnlySpan<RangeAccess> accesses)
     {
         Operation operation = Note(name, stream.Clock);
-        if (stream.IsCapturing)
-        {
-            return operation; // What is recorded does not run; it may use memory of the graph that was freed in its capture.
-        }
-
+        bool isCaptured = stream.IsCapturing;
+        AccessHistory? nodes = isCaptured ? GraphAccesses.Set(stream, accesses) : null;
         lock (_gate)
         {
             bool isFine = true;
             foreach (RangeAccess access in accesses)
             {
-                isFine &= Judge(operation, access);
+                // What is captured does not run: it is in conflict with other nodes only.
+                isFine &= isCaptured ? nodes is null || Judge(RaceKind.Unordered, operation, access, nodes) : Judge(operation, access);
             }
 
             if (!isFine && Throws)
@@ -192,11 +191,41 @@ public sealed class RaceDetector
 
             foreach (RangeAccess access in accesses)
             {
-                _blocks.Find(access.Range.Start)?.History.Add(operation, access);
+                AccessHistory? history = isCaptured ? nodes : _blocks.Find(access.Range.Start)?.History;
+                history?.Add(operation, access);
             }
         }
 
         return operation;
+    }
+
+    /// <summary>Notes a launch of a graph that is about to be enqueued.</summary>
+    /// <exception cref="RaceException">An access of a node is in conflict with work before, or its memory is gone.</exception>
+    internal void Launch(Stream stream, GraphAccesses accesses)
+    {
+        Operation operation = Note("graph", stream.Clock);
+        lock (_gate)
+        {
+            bool isFine = true;
+            foreach (RangeAccess access in accesses.All)
+            {
+                isFine &= _blocks.Find(access.Range.Start) is null or { Freed: not null } ? Judge(operation, access) : true;
+                foreach (KnownBlock block in _blocks.Overlapping(access.Range.Start, access.Range.End))
+                {
+                    isFine &= Judge(RaceKind.Unordered, operation, access, block.History);
+                }
+            }
+
+            foreach (RangeAccess access in isFine || !Throws ? accesses.All : [])
+            {
+                foreach (KnownBlock block in _blocks.Overlapping(access.Range.Start, access.Range.End))
+                {
+                    block.History.Add(operation, access);
+                }
+            }
+        }
+
+        ThrowPending();
     }
 
     /// <summary>Whether the host can read device memory now, as work enqueued now on the stream will find it.</summary>
@@ -240,6 +269,8 @@ public sealed class RaceDetector
 
     /// <summary>What is noted for one clock counts as another one's from now on: that of a graph as its stream's.</summary>
     internal void Alias(int clock, int of) => _aliases[clock] = of;
+
+    private bool IsGraphs(int clock) => _aliases.GetValueOrDefault(clock, clock) != clock;
 
     private Operation Note(string name, int clock)
     {

@@ -182,7 +182,9 @@ public sealed class StreamScheduler : IDisposable
         _lanes[(int)lane] = (_streams.Count, count);
         for (int i = 0; i < count; i++)
         {
-            Add(_device.CreateStream(), isOwned: true);
+            // Copies and collectives are short of work for the processor, and others wait for them.
+            StreamPriority priority = lane == Lane.Compute ? StreamPriority.Normal : StreamPriority.High;
+            Add(_device.CreateStream(new StreamOptions { Name = $"{lane} {i}", Priority = priority }), isOwned: true);
         }
     }
 

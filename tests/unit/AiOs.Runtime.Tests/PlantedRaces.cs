@@ -199,6 +199,38 @@ public sealed record PlantedRace(string Name, RaceKind Kind, string? First, stri
                 lab.Fill(lab.B, address);
             }
         }),
+        new("a graph launched against work of another stream", RaceKind.Unordered, "graph", "aios_cast", (lab, correct) =>
+        {
+            using Graph graph = Graph.Capture(lab.A, stream => lab.Fill(stream, lab.X));
+            graph.Launch(lab.A);
+            lab.Order(lab.A, lab.B, correct);
+            lab.Cast(lab.B, lab.Y, lab.X);
+            lab.Device.Synchronize();
+        }),
+        new("a graph launched before its input is ready", RaceKind.Unordered, "copy", "graph", (lab, correct) =>
+        {
+            using Graph graph = Graph.Capture(lab.A, stream => lab.Cast(stream, lab.Y, lab.X));
+            lab.X.CopyFrom(lab.Pinned, lab.B);
+            lab.Order(lab.B, lab.A, correct);
+            graph.Launch(lab.A);
+            lab.Device.Synchronize();
+        }),
+        new("branches of a graph that nothing orders", RaceKind.Unordered, "aios_fill", "aios_cast", (lab, correct) =>
+        {
+            using Event begun = lab.Device.CreateEvent(), filled = lab.Device.CreateEvent(), read = lab.Device.CreateEvent();
+            using Graph graph = Graph.Capture(lab.A, stream =>
+            {
+                stream.Record(begun);
+                lab.Fill(stream, lab.X);
+                stream.Record(filled);
+                lab.B.WaitFor(correct ? filled : begun);
+                lab.Cast(lab.B, lab.Y, lab.X);
+                lab.B.Record(read);
+                stream.WaitFor(read);
+            });
+            graph.Launch(lab.A);
+            lab.A.Synchronize();
+        }),
         new("a launch beyond the end of its block", RaceKind.OutOfBounds, null, "aios_fill", (lab, correct) =>
             lab.Fill(lab.A, lab.X.Pointer, N + (correct ? 0 : 1))),
         new("a launch on memory that is nobody's", RaceKind.OutOfBounds, null, "aios_fill", (lab, correct) =>

@@ -19,7 +19,7 @@ internal sealed class RaceLayer(Allocator inner, RaceDetector races) : Allocator
         RegionInfo region = Inner.Find(block);
         if (region.Shared)
         {
-            races.Collected(region.Address); // The allocator waits for the uses that it knows.
+            races.Collected(region.Address, region.Stream); // The allocator waits for the uses that it knows.
         }
         else
         {

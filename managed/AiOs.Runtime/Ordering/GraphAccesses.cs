@@ -1,0 +1,53 @@
+using AiOs.Interop;
+
+namespace AiOs.Runtime;
+
+/// <summary>What the nodes of a graph access; each launch of the graph accesses all of it.</summary>
+internal sealed class GraphAccesses(ClockTable clocks)
+{
+    [ThreadStatic]
+    private static Scope t_scope;
+
+    private readonly List<RangeAccess[]> _nodes = [];
+    private readonly AccessHistory _history = new(clocks);
+
+    /// <summary>All accesses of all nodes.</summary>
+    public IEnumerable<RangeAccess> All => _nodes.SelectMany(node => node);
+
+    /// <summary>Until the scope is disposed, what the calling thread captures is the graph's.</summary>
+    /// <param name="accesses">The graph's accesses; null when nobody asks for them.</param>
+    /// <param name="first">The node that is captured first.</param>
+    /// <param name="isUpdate">Whether nodes are set again, which were found to be in order before.</param>
+    public static Scope Collect(GraphAccesses? accesses, int first, bool isUpdate)
+    {
+        Scope outer = t_scope;
+        t_scope = new Scope(accesses, first, isUpdate);
+        return outer;
+    }
+
+    /// <summary>Sets what the node accesses that is being captured.</summary>
+    /// <returns>The accesses of the nodes before, which it must be in order with; null when that is not to be checked.</returns>
+    public static AccessHistory? Set(Stream stream, ReadOnlySpan<RangeAccess> accesses)
+    {
+        (GraphAccesses? graph, int first, bool isUpdate) = t_scope;
+        if (graph is null)
+        {
+            return null;
+        }
+
+        int node = first + (int)stream.Device.Driver.Captured(stream.Handle);
+        while (graph._nodes.Count <= node)
+        {
+            graph._nodes.Add([]);
+        }
+
+        graph._nodes[node] = accesses.ToArray();
+        return isUpdate ? null : graph._history;
+    }
+
+    /// <summary>What the calling thread captures into; disposing a scope makes it that again.</summary>
+    internal readonly record struct Scope(GraphAccesses? Graph, int First, bool IsUpdate) : IDisposable
+    {
+        public void Dispose() => t_scope = this;
+    }
+}
