@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using AiOs.Interop;
 
 namespace AiOs.Runtime;
@@ -48,6 +49,8 @@ public sealed class CachingAllocator
     private readonly Lock _gate = new();
     private readonly ConcurrentQueue<AbandonedResource> _abandoned = new();
     private readonly List<LeakedBlock> _finalized = [];
+    private readonly MemoryHistory? _history;
+    private readonly HistoryLayer? _recorder;
     private volatile bool _hasAbandoned;
     private volatile bool _closed;
 
@@ -59,9 +62,12 @@ public sealed class CachingAllocator
         _host = new HostMemory(device, options.TrackAllocations);
         MemoryChecks checks = options.MemoryChecks;
         var choices = new PoolOptions { Slack = options.MemorySlack, PlacementSeed = checks.PlacementSeed };
-        _pool = new PoolAllocator(new LimitedMemory(device.Driver.ReserveMemory(), _limit), device.Clocks, choices, _streams);
+        _history = options.MemoryHistory > 0 ? new MemoryHistory(options.MemoryHistory) : null;
+        IMemoryBackend memory = new LimitedMemory(device.Driver.ReserveMemory(), _limit);
+        _pool = new PoolAllocator(_history is null ? memory : new RecordedMemory(memory, _history), device.Clocks, choices, _streams);
         _retry = new RetryLayer(_pool, FreeAbandoned, OutOfMemory);
-        _top = Layered(_retry, device.Races, options);
+        _recorder = _history is null ? null : new HistoryLayer(_retry, _history);
+        _top = Layered(_recorder ?? (Allocator)_retry, device.Races, options);
     }
 
     /// <summary>The numbers so far.</summary>
@@ -144,6 +150,25 @@ public sealed class CachingAllocator
         {
             return new LeakReport([.. live.Concat(_host.Live).Concat(_finalized).OrderByDescending(block => block.Bytes)]);
         }
+    }
+
+    /// <summary>
+    /// The memory as it is now and, when <see cref="DeviceOptions.MemoryHistory"/> is set, how it came about. What other
+    /// threads allocate meanwhile may be in one of the two only.
+    /// </summary>
+    public MemorySnapshot Snapshot()
+    {
+        FreeAbandoned();
+        (ImmutableArray<MemoryEvent> events, long forgotten) = _history?.Read() ?? ([], 0);
+        return new MemorySnapshot
+        {
+            Device = $"{_device.Name}, {_device.Info.Name}",
+            Taken = DateTimeOffset.Now,
+            Statistics = Statistics,
+            Segments = SnapshotBuilder.Segments(_retry.Regions(), region => _recorder?.StackOf(region)),
+            History = events,
+            ForgottenEvents = forgotten,
+        };
     }
 
     /// <summary>All regions that have memory behind them, by address; a run without gaps is one segment.</summary>

@@ -62,7 +62,7 @@ public readonly record struct MemoryEvent(
     MemoryAction Action, nint Address, long Bytes, long RequestedBytes, int Stream, long Time, CallStack? Stack);
 
 /// <summary>
-/// The memory of a device at one moment, and how it came about: <c>CachingAllocator.Snapshot</c>. It does not
+/// The memory of a device at one moment, and how it came about: <see cref="CachingAllocator.Snapshot"/>. It does not
 /// change afterwards.
 /// </summary>
 public sealed record MemorySnapshot
@@ -79,7 +79,7 @@ public sealed record MemorySnapshot
     /// <summary>All memory taken from the device, by address.</summary>
     public required ImmutableArray<MemorySegment> Segments { get; init; }
 
-    /// <summary>The last events, the oldest first; none unless <c>DeviceOptions.MemoryHistory</c> is set.</summary>
+    /// <summary>The last events, the oldest first; none unless <see cref="DeviceOptions.MemoryHistory"/> is set.</summary>
     public ImmutableArray<MemoryEvent> History { get; init; } = [];
 
     /// <summary>Events before the first of <see cref="History"/> that were not kept.</summary>
