@@ -6,12 +6,15 @@ namespace AiOs.Cli;
 internal static class BackendChoice
 {
     /// <summary>Opens the device.</summary>
+    /// <param name="backend">Its name; null for the default.</param>
+    /// <param name="threads">Worker threads; null for the provider's choice.</param>
+    /// <param name="recordMemory">Whether snapshots of its memory have a history.</param>
     /// <exception cref="UsageException">There is no backend of that name.</exception>
     /// <exception cref="AiOsException">It cannot be used on this machine.</exception>
-    public static Device Open(string? backend, int? threads)
+    public static Device Open(string? backend, int? threads, bool recordMemory = false)
     {
         string name = Check(backend);
-        return Device.Open(name, new DeviceOptions { Threads = threads });
+        return Device.Open(name, new DeviceOptions { Threads = threads, MemoryHistory = recordMemory ? MemoryOutput.Events : 0 });
     }
 
     /// <summary>The name of a backend that exists, usable here or not.</summary>

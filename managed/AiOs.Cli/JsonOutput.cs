@@ -26,4 +26,5 @@ internal static class JsonOutput
 [JsonSerializable(typeof(Commands.DoctorDocument))]
 [JsonSerializable(typeof(Runs.TrainDocument))]
 [JsonSerializable(typeof(Commands.GenerateDocument))]
+[JsonSerializable(typeof(Commands.MemoryDocument))]
 internal sealed partial class JsonContext : JsonSerializerContext;

@@ -10,6 +10,7 @@ RootCommand root = new("AiOs.Native: trains and runs models with hand-written ke
     DoctorCommand.Create(),
     TrainCommand.Create(),
     GenerateCommand.Create(),
+    MemoryCommand.Create(),
     BenchCommand.Create(),
 };
 

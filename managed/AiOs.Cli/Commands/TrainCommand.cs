@@ -29,8 +29,9 @@ internal static class TrainCommand
     {
         IAnsiConsole console = Terminal.ForPeople(settings.Json);
         using TrainPlan plan = TrainPlanner.Plan(settings);
-        using Device device = BackendChoice.Open(settings.Backend, settings.Threads);
-        TrainDocument document = TrainRun.Execute(plan, device, settings.LogJson, console);
+        MemoryOutput.Check("--memory-snapshot", settings.MemorySnapshot);
+        using Device device = BackendChoice.Open(settings.Backend, settings.Threads, settings.MemorySnapshot is not null);
+        TrainDocument document = TrainRun.Execute(plan, device, settings.LogJson, settings.MemorySnapshot, console);
         if (settings.Json)
         {
             JsonOutput.Write(Console.Out, document);

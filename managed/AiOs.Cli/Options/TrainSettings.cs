@@ -32,6 +32,7 @@ internal sealed record TrainSettings
     public long? SaveEvery { get; init; }
     public string? Resume { get; init; }
     public string? LogJson { get; init; }
+    public string? MemorySnapshot { get; init; }
     public bool Json { get; init; }
 
     /// <summary>Finds options that contradict each other, before anything is opened or written.</summary>

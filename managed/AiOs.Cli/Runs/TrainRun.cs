@@ -15,8 +15,9 @@ internal static class TrainRun
     /// <param name="plan">The run.</param>
     /// <param name="device">The device that computes.</param>
     /// <param name="logJson">The user's log; null for none.</param>
+    /// <param name="memorySnapshot">Where the device's memory at the end goes; null for nowhere.</param>
     /// <param name="console">Shows the progress.</param>
-    public static TrainDocument Execute(TrainPlan plan, Device device, string? logJson, IAnsiConsole console)
+    public static TrainDocument Execute(TrainPlan plan, Device device, string? logJson, string? memorySnapshot, IAnsiConsole console)
     {
         using Trainer trainer = plan switch
         {
@@ -35,6 +36,10 @@ internal static class TrainRun
             TrainingResult result = default;
             display.Show(() => result = trainer.Run(recorder, interruption.Token));
             clock.Stop();
+            if (memorySnapshot is not null)
+            {
+                MemoryOutput.Write(device.Memory.Snapshot(), memorySnapshot);
+            }
 
             TrainDocument document = Conclude(plan, trainer, result, recorder, clock.Elapsed, directory);
             ReportWriter.Write(directory.Report, RunReport.Make(plan, document, recorder, device.Info));

@@ -8,11 +8,12 @@ public sealed class UsageTests
     private static readonly string Here = Path.GetTempPath();
 
     [Theory]
-    [InlineData("--help", "devices doctor train generate bench")]
+    [InlineData("--help", "devices doctor train generate memory bench")]
     [InlineData("devices --help", "--json")]
     [InlineData("doctor --help", "--json")]
     [InlineData("train --help", "--data --tokens --dtype --layers --heads --embd --block --batch --accumulate --vocab --steps --lr --weight-decay "
-        + "--beta1 --beta2 --warmup --schedule --grad-clip --dropout --order --backend --seed --threads --init --out --save-every --resume --log-json --json default:")]
+        + "--beta1 --beta2 --warmup --schedule --grad-clip --dropout --order --backend --seed --threads --init --out --save-every --resume --log-json --memory-snapshot --json default:")]
+    [InlineData("memory --help", "--snapshot --html --steps --dtype --layers --heads --embd --block --batch --accumulate --vocab --backend --threads --json default:")]
     [InlineData("bench --help", "gemm qmatmul attention norm softmax crossentropy adamw copy launch train all --backend --dtype --shapes --threads --peers "
         + "--rounds --json --html --results --baseline --fail-below default:")]
     [InlineData("generate --help", "--model --prompt --max-tokens --temperature --top-k --top-p --seed --json default:")]
@@ -26,7 +27,7 @@ public sealed class UsageTests
     public void Version_is_printed() => Assert.StartsWith("0.", CliProcess.Run(Here, "--version").Succeeded().Output, StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("", "devices, doctor, train, generate, bench")]
+    [InlineData("", "devices, doctor, train, generate, memory, bench")]
     [InlineData("tarin", "'tarin'|train")]
     [InlineData("train --epochs 3", "--epochs|aios train --help")]
     [InlineData("train --layers four", "--layers four|whole number")]
@@ -49,6 +50,9 @@ public sealed class UsageTests
     [InlineData("train --resume out --init a.safetensors", "--resume|--init")]
     [InlineData("train --backend vulkan", "vulkan|cpu")]
     [InlineData("generate --prompt hello", "--model")]
+    [InlineData("memory --steps 0", "--steps 0|from 1")]
+    [InlineData("memory --snapshot", "--snapshot needs a value")]
+    [InlineData("memory --embd 100 --heads 3", "--embd 100|--heads 3")]
     [InlineData("bench", "bench")]
     [InlineData("bench gem", "'gem'|gemm")]
     [InlineData("bench gemm --shapes 1,2", "--shapes 1,2|m,n,k")]

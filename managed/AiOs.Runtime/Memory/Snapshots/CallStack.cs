@@ -14,7 +14,7 @@ namespace AiOs.Runtime;
 /// <param name="Line">Line in it, from 1; 0 when it is not known.</param>
 public readonly record struct CallFrame(string Type, string Method, string Assembly, string File, int Line)
 {
-    /// <summary>Type without its namespace, and method: Tensor.Zeros. A lambda has the name of the method it stands in.</summary>
+    /// <summary>Type without its namespace, and method: Tensor.Zeros, new Tensor. A lambda has the name of the method it stands in.</summary>
     public string ShortName
     {
         get
@@ -22,7 +22,8 @@ public readonly record struct CallFrame(string Type, string Method, string Assem
             string owner = Type.Split(".<")[0]; // Without the types that the compiler makes for lambdas and iterators.
             string name = Method is "MoveNext" && owner.Length < Type.Length ? Type[owner.Length..] : Method;
             int from = name.IndexOf('<', StringComparison.Ordinal) + 1, to = name.IndexOf('>', StringComparison.Ordinal);
-            return owner[(owner.LastIndexOf('.') + 1)..] + "." + (to > from ? name[from..to] : name);
+            string type = owner[(owner.LastIndexOf('.') + 1)..].Split('`')[0];
+            return name == ".ctor" ? "new " + type : type + "." + (to > from ? name[from..to] : name);
         }
     }
 

@@ -62,8 +62,8 @@ internal static class SnapshotPage
     {
         var html = new StringBuilder();
         long reserved = snapshot.ReservedBytes, requested = snapshot.RequestedBytes;
-        Figure("allocated", Bytes(requested), string.Create(CultureInfo.InvariantCulture, $"{snapshot.Blocks.Count(block => block.State == MemoryBlockState.Allocated):N0} blocks"));
-        Figure("reserved", Bytes(reserved), string.Create(CultureInfo.InvariantCulture, $"{snapshot.Segments.Length:N0} segments"));
+        Figure("allocated", Bytes(requested), Count(snapshot.Blocks.Count(block => block.State == MemoryBlockState.Allocated), "block"));
+        Figure("reserved", Bytes(reserved), Count(snapshot.Segments.Length, "segment"));
         Figure("unused", reserved == 0 ? "0 %" : string.Create(CultureInfo.InvariantCulture, $"{100.0 * (reserved - requested) / reserved:0.#} %"), "of what is reserved");
         Figure("peak allocated", Bytes(snapshot.Statistics.PeakAllocatedBytes), "since the start");
         Figure("peak reserved", Bytes(snapshot.Statistics.PeakReservedBytes), "since the start");
@@ -72,6 +72,9 @@ internal static class SnapshotPage
         void Figure(string name, string value, string note) =>
             html.Append(CultureInfo.InvariantCulture, $"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>\n");
     }
+
+    private static string Count(int count, string name) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count:N0} {name}{(count == 1 ? "" : "s")}");
 
     private static string Holders(MemoryHolder[] holders, Dictionary<string, int> colours)
     {

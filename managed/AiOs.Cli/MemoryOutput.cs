@@ -1,0 +1,46 @@
+using AiOs.Runtime;
+
+namespace AiOs.Cli;
+
+/// <summary>Files with what a device's memory was used for.</summary>
+internal static class MemoryOutput
+{
+    /// <summary>Events that are recorded: some hundred steps of a small model.</summary>
+    public const int Events = 1 << 17;
+
+    /// <summary>Finds out before anything is computed that a file cannot be written.</summary>
+    /// <param name="option">The option that names it.</param>
+    /// <param name="path">The file; null for none.</param>
+    /// <exception cref="AiOsException">Its directory is missing, or it is a directory.</exception>
+    public static void Check(string option, string? path)
+    {
+        if (path is null)
+        {
+            return;
+        }
+
+        string directory = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
+        if (!Directory.Exists(directory))
+        {
+            throw new AiOsException($"{option} {path}: the directory {directory} does not exist; create it first");
+        }
+
+        if (Directory.Exists(path))
+        {
+            throw new AiOsException($"{option} {path}: that is a directory; name a file");
+        }
+    }
+
+    /// <summary>Writes a snapshot as an HTML page when the file's name ends in .html, otherwise as a pickle.</summary>
+    public static void Write(MemorySnapshot snapshot, string path)
+    {
+        if (path.EndsWith(".html", StringComparison.OrdinalIgnoreCase))
+        {
+            snapshot.WriteHtml(path);
+        }
+        else
+        {
+            snapshot.WritePickle(path);
+        }
+    }
+}
