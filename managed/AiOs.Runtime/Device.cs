@@ -24,6 +24,7 @@ public sealed class Device : IDisposable
         Races = options.DetectRaces ? new RaceDetector(this) : null;
         Kernels = Races is null ? driver.Kernels : driver.Kernels.Observed();
         Memory = new CachingAllocator(this, options);
+        RuntimeTelemetry.Add(this);
     }
 
     /// <summary>Name of the backend, such as "cpu".</summary>
@@ -147,6 +148,7 @@ public sealed class Device : IDisposable
             stream.Dispose();
         }
 
+        RuntimeTelemetry.Forget(this);
         _disposed = true;
         Sweep();
         Memory.Close();
@@ -200,6 +202,9 @@ public sealed class Device : IDisposable
             stream.Drain();
         }
     }
+
+    /// <summary>The names of the streams that are alive, by their numbers.</summary>
+    internal IReadOnlyDictionary<long, string> StreamNames() => Streams().ToDictionary(stream => stream.Number, stream => stream.Name);
 
     internal void Forget(Stream stream)
     {

@@ -59,7 +59,7 @@ public sealed class Trainer : IDisposable
         _store = options.OutDirectory is { } directory ? new CheckpointStore(directory) : null;
         try
         {
-            Stream = Own(device.CreateStream());
+            Stream = Own(device.CreateStream(new StreamOptions { Name = "train" }));
             Model = Own(random
                 ? new Gpt(Stream, options.Model, options.Seed, options.DType)
                 : Gpt.WithoutWeights(Stream, options.Model, options.DType));
@@ -205,7 +205,11 @@ public sealed class Trainer : IDisposable
                     continue;
                 }
 
-                _runner.Enqueue(loader, Step, _schedule.At(Step));
+                using (TrainingTelemetry.Activities.StartActivity("step"))
+                {
+                    _runner.Enqueue(loader, Step, _schedule.At(Step));
+                }
+
                 Step++;
                 Pause(loader, progress);
             }
@@ -236,6 +240,7 @@ public sealed class Trainer : IDisposable
     /// <exception cref="AiOsException">It cannot be written, or the options name no directory.</exception>
     public string SaveCheckpoint()
     {
+        using Activity? activity = TrainingTelemetry.Activities.StartActivity("checkpoint");
         CheckpointStore store = _store ?? throw new AiOsException("there is no directory for checkpoints; name one with --out");
         var state = new TrainerState { Step = Step, Options = Options, Data = _identity };
         _lastCheckpoint = store.Save(Step, _continues, writer =>
@@ -297,6 +302,7 @@ public sealed class Trainer : IDisposable
         Finish(loader, progress);
         if (validate)
         {
+            using Activity? activity = TrainingTelemetry.Activities.StartActivity("validation");
             progress.ValidationLoss = _validator!.Measure(last ? 0 : Options.ValidationBatches);
             progress.Observer?.OnValidation(new ValidationRecord(Step, progress.ValidationLoss.Value));
         }
@@ -336,6 +342,7 @@ public sealed class Trainer : IDisposable
         progress.Loss = result.Loss;
         progress.Steps++;
         double tokens = (double)Options.Batch * Options.Model.Block;
+        TrainingTelemetry.Step(milliseconds, (long)tokens);
         progress.Observer?.OnStep(new StepRecord(
             result.Step, result.Loss, result.GradNorm, result.LearningRate, milliseconds, tokens / milliseconds * 1000,
             Device.Memory.Statistics.ReservedBytes));

@@ -4,6 +4,7 @@ using AiOs.Bench;
 using AiOs.Bench.Report;
 using AiOs.Bench.Results;
 using AiOs.Cli.Options;
+using AiOs.Cli.Runs;
 using AiOs.Runtime;
 using static AiOs.Cli.Options.OptionFactory;
 
@@ -13,6 +14,7 @@ namespace AiOs.Cli.Commands;
 internal static class BenchCommand
 {
     private const string StandardOutput = "-";
+    private const string MemoryBenchmark = "memory";
     private const double DefaultFailBelow = 0.95;
 
     public static Command Create()
@@ -25,7 +27,7 @@ internal static class BenchCommand
         Option<bool> peers = new("--peers") { Description = "Measures other installed libraries in the same rounds" };
         Option<long?> rounds = Whole("--rounds", "Rounds of a case at most; long cases take fewer, but at least 3", 3, 1000, "9");
         Option<string?> json = Text("--json", "FILE", $"Writes the results as a JSON array; {StandardOutput} is stdout");
-        Option<string?> trace = Text("--trace", "FILE", "With memory: replays an allocation trace of lines 'alloc id bytes stream' and 'free id stream'");
+        Option<string?> trace = Text("--trace", "FILE", "With memory: replays an allocation trace of lines 'alloc id bytes stream' and 'free id stream'; otherwise writes a timeline for ui.perfetto.dev");
         Option<string?> html = Text("--html", "FILE", "Writes a roofline page that needs no other file");
         Option<string?> results = Text("--results", "DIR", "Writes Markdown files into DIR/<processor>");
         Option<string?> baseline = Text("--baseline", "FILE", "Compares with an earlier --json by the share of the limit and exits with 1 when a case got worse");
@@ -34,23 +36,28 @@ internal static class BenchCommand
         {
             name, backend, dtype, shapes, threads, peers, rounds, trace, json, html, results, baseline, failBelow,
         };
-        command.SetAction(result => Run(
-            new BenchSettings
+        command.SetAction(result =>
+        {
+            bool replays = result.GetRequiredValue(name) == MemoryBenchmark;
+            return Run(new BenchSettings
             {
                 Benchmark = result.GetRequiredValue(name),
                 DType = result.GetValue(dtype),
                 Shapes = result.GetValue(shapes),
                 Peers = result.GetValue(peers),
-                AllocationTrace = result.GetValue(trace),
+                AllocationTrace = replays ? result.GetValue(trace) : null,
                 Rounds = (int)(result.GetValue(rounds) ?? 9),
             },
             result.GetValue(backend), (int?)result.GetValue(threads),
-            new Outputs(result.GetValue(json), result.GetValue(html), result.GetValue(results), result.GetValue(baseline), result.GetValue(failBelow))));
+            new Outputs(
+                result.GetValue(json), result.GetValue(html), result.GetValue(results), replays ? null : result.GetValue(trace),
+                result.GetValue(baseline), result.GetValue(failBelow)));
+        });
         return command;
     }
 
     /// <summary>Where results go and what they are compared with; null is nowhere and nothing.</summary>
-    private sealed record Outputs(string? Json, string? Html, string? Results, string? Baseline, double? FailBelow);
+    private sealed record Outputs(string? Json, string? Html, string? Results, string? Timeline, string? Baseline, double? FailBelow);
 
     private static int Run(BenchSettings settings, string? backend, int? threads, Outputs outputs)
     {
@@ -72,7 +79,7 @@ internal static class BenchCommand
         IReadOnlyList<BenchResult>? before = outputs.Baseline is { } path ? BenchJson.Read(path) : null;
         using Device device = BackendChoice.Open(backend, threads);
         TextWriter people = outputs.Json == StandardOutput ? Console.Error : Console.Out;
-        BenchReport report = BenchSession.Run(device, settings, new ResultTable(people));
+        BenchReport report = Timeline.Record(device, outputs.Timeline, () => BenchSession.Run(device, settings, new ResultTable(people)));
         Write(report, outputs);
         BenchResult[] wrong = [.. report.Results.Where(r => !r.Correct)];
         foreach (BenchResult result in wrong)

@@ -31,7 +31,7 @@ internal static class TrainCommand
         using TrainPlan plan = TrainPlanner.Plan(settings);
         MemoryOutput.Check("--memory-snapshot", settings.MemorySnapshot);
         using Device device = BackendChoice.Open(settings.Backend, settings.Threads, settings.MemorySnapshot is not null);
-        TrainDocument document = TrainRun.Execute(plan, device, settings.LogJson, settings.MemorySnapshot, console);
+        TrainDocument document = TrainRun.Execute(plan, device, settings, console);
         if (settings.Json)
         {
             JsonOutput.Write(Console.Out, document);
@@ -67,6 +67,11 @@ internal static class TrainCommand
         }
 
         Line(console, "checkpoint", document.Checkpoint is { } path ? TrainRun.Shorten(path) : "none");
+        if (document.Graph is { } graph)
+        {
+            Line(console, "graph", graph);
+        }
+
         Line(console, "report", TrainRun.Shorten(document.Report));
         if (document.Resume is { } resume)
         {

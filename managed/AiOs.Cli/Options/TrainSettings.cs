@@ -33,6 +33,8 @@ internal sealed record TrainSettings
     public string? Resume { get; init; }
     public string? LogJson { get; init; }
     public string? MemorySnapshot { get; init; }
+    public bool Graph { get; init; }
+    public string? Trace { get; init; }
     public bool Json { get; init; }
 
     /// <summary>Finds options that contradict each other, before anything is opened or written.</summary>

@@ -44,4 +44,7 @@ internal sealed record TrainDocument
 
     /// <summary>Device, kernels and threads.</summary>
     public required string Device { get; init; }
+
+    /// <summary>What replaying the recorded step saves; null without --graph.</summary>
+    public string? Graph { get; init; }
 }

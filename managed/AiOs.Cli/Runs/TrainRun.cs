@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using AiOs.Cli.Corpus;
+using AiOs.Cli.Options;
 using AiOs.Cli.Reports;
 using AiOs.Runtime;
 using AiOs.Tensors;
@@ -14,10 +15,9 @@ internal static class TrainRun
     /// <summary>Runs to the end, or to where the user interrupts.</summary>
     /// <param name="plan">The run.</param>
     /// <param name="device">The device that computes.</param>
-    /// <param name="logJson">The user's log; null for none.</param>
-    /// <param name="memorySnapshot">Where the device's memory at the end goes; null for nowhere.</param>
+    /// <param name="settings">Says which files are written besides: the log, the timeline, the memory.</param>
     /// <param name="console">Shows the progress.</param>
-    public static TrainDocument Execute(TrainPlan plan, Device device, string? logJson, string? memorySnapshot, IAnsiConsole console)
+    public static TrainDocument Execute(TrainPlan plan, Device device, TrainSettings settings, IAnsiConsole console)
     {
         using Trainer trainer = plan switch
         {
@@ -29,16 +29,16 @@ internal static class TrainRun
         try
         {
             TrainDisplay display = new(console, plan.FirstStep, plan.Options.Steps);
-            using RunRecorder recorder = new(display, directory.History, logJson, plan.FirstStep);
+            using RunRecorder recorder = new(display, directory.History, settings.LogJson, plan.FirstStep);
             using Interruption interruption = new(display.Stopping);
             Announce(plan, trainer, directory, console);
             Stopwatch clock = Stopwatch.StartNew();
             TrainingResult result = default;
-            display.Show(() => result = trainer.Run(recorder, interruption.Token));
+            display.Show(() => result = Timeline.Record(device, settings.Trace, () => trainer.Run(recorder, interruption.Token)));
             clock.Stop();
-            if (memorySnapshot is not null)
+            if (settings.MemorySnapshot is { } memory)
             {
-                MemoryOutput.Write(device.Memory.Snapshot(), memorySnapshot);
+                MemoryOutput.Write(device.Memory.Snapshot(), memory);
             }
 
             TrainDocument document = Conclude(plan, trainer, result, recorder, clock.Elapsed, directory);
@@ -85,6 +85,7 @@ internal static class TrainRun
             Report = directory.Report,
             Resume = result.Completed ? null : "aios train --resume " + Quote(Shorten(plan.Out)),
             Device = Describe(trainer.Device),
+            Graph = trainer.GraphReport?.ToString(),
         };
     }
 

@@ -41,6 +41,7 @@ public sealed class Graph : IDisposable
         Device = stream.Device;
         _accesses = Device.Races is null ? null : new GraphAccesses(Device.Clocks);
         Device.Check(Device.Driver.BeginCapture(stream.Handle), "stream_begin_capture");
+        using Activity? activity = RuntimeTelemetry.Activities.StartActivity("graph capture");
         long start = Stopwatch.GetTimestamp();
         try
         {
@@ -128,6 +129,7 @@ public sealed class Graph : IDisposable
             Device.Races!.Launch(stream, _accesses);
         }
 
+        using Activity? activity = RuntimeTelemetry.Activities.StartActivity("graph launch");
         long start = Stopwatch.GetTimestamp();
         Device.Check(Device.Driver.Launch(Handle, stream.Handle), "graph_launch");
         _launchTime += Stopwatch.GetElapsedTime(start);

@@ -7,14 +7,16 @@ namespace AiOs.Runtime;
 /// <param name="Branches">Streams that took part in the capture.</param>
 /// <param name="Commands">What a launch enqueues.</param>
 /// <param name="Launches">Launches so far.</param>
-/// <param name="RecordTime">What the host took to record the graph, which is what it takes to enqueue its work once.</param>
+/// <param name="RecordTime">
+/// What the host took to record the graph: to enqueue its work once, and perhaps to compile the code that does.
+/// </param>
 /// <param name="LaunchTime">What the host took for a launch and the updates before it, on average.</param>
 public sealed record GraphReport(int Nodes, int Branches, int Commands, long Launches, TimeSpan RecordTime, TimeSpan LaunchTime)
 {
     /// <summary>One line with units.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Nodes} nodes in {Branches} branches; enqueuing them takes {Microseconds(RecordTime)} µs, replaying them {Microseconds(LaunchTime)} µs ({Launches} launches of {Commands} commands)");
+        $"{Nodes} nodes in {Branches} branches; recording them took {Microseconds(RecordTime)} µs, replaying them takes {Microseconds(LaunchTime)} µs ({Launches} launches of {Commands} commands)");
 
     private static string Microseconds(TimeSpan time) => time.TotalMicroseconds.ToString("F1", CultureInfo.InvariantCulture);
 }

@@ -158,4 +158,19 @@ public sealed class TrainTests(TrainedModel trained) : IClassFixture<TrainedMode
         using JsonDocument json = JsonDocument.Parse(line);
         return json.RootElement.GetProperty(name).GetDouble();
     }
+
+    [Fact]
+    public void AReplayedRunHasTheSameCurveAndATimeline()
+    {
+        using var directory = new TemporaryDirectory();
+        CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "25", "--dropout", "0.1", "--log-json", "eager.jsonl"]).Succeeded();
+        CliResult replayed = CliProcess.Run(
+            directory.Path,
+            [.. Tiny.Model, "--steps", "25", "--dropout", "0.1", "--log-json", "graph.jsonl", "--graph", "--trace", "trace.json", "--out", "graph"]).Succeeded();
+        Assert.Equal(Tiny.Curve(directory.File("eager.jsonl")), Tiny.Curve(directory.File("graph.jsonl")));
+        Assert.Matches(@"graph +\d+ nodes in 1 branches; recording them took [\d.]+ µs, replaying them takes [\d.]+ µs \(23 launches", replayed.Output);
+        using JsonDocument trace = JsonDocument.Parse(File.ReadAllBytes(directory.File("trace.json")));
+        HashSet<string> names = [.. trace.RootElement.GetProperty("traceEvents").EnumerateArray().Select(e => e.GetProperty("name").GetString()!)];
+        Assert.Superset(new HashSet<string> { "aios_gemm", "aios_adamw", "copy", "graph", "step", "checkpoint", "memory" }, names);
+    }
 }
