@@ -9,12 +9,14 @@ internal static class BackendChoice
     /// <param name="backend">Its name; null for the default.</param>
     /// <param name="threads">Worker threads; null for the provider's choice.</param>
     /// <param name="recordMemory">Whether snapshots of its memory have a history.</param>
+    /// <param name="measures">Whether its speed is measured: then race detection is off, whatever the environment says.</param>
     /// <exception cref="UsageException">There is no backend of that name.</exception>
     /// <exception cref="AiOsException">It cannot be used on this machine.</exception>
-    public static Device Open(string? backend, int? threads, bool recordMemory = false)
+    public static Device Open(string? backend, int? threads, bool recordMemory = false, bool measures = false)
     {
         string name = Check(backend);
-        return Device.Open(name, new DeviceOptions { Threads = threads, MemoryHistory = recordMemory ? MemoryOutput.Events : 0 });
+        var options = new DeviceOptions { Threads = threads, MemoryHistory = recordMemory ? MemoryOutput.Events : 0 };
+        return Device.Open(name, measures ? options with { DetectRaces = false } : options);
     }
 
     /// <summary>The name of a backend that exists, usable here or not.</summary>

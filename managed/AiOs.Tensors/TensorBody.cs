@@ -58,6 +58,9 @@ internal sealed class TensorBody
 
     public ReadOnlySpan<long> Strides => MemoryMarshal.CreateReadOnlySpan(ref _strides[0], Rank);
 
+    /// <summary>An access of all bytes from the first to the last element.</summary>
+    public Access Access(bool isWrite) => _storage!.Access(Pointer, ReachBytes, isWrite);
+
     /// <summary>True when nobody else can see what is written to the data.</summary>
     public bool IsExclusive => _storage!.Holds == 1 && _storage.IsPrivate;
 

@@ -74,6 +74,14 @@ internal sealed class TensorStorage
         }
     }
 
+    /// <summary>An access of a part of the memory.</summary>
+    public Access Access(nint address, long bytes, bool isWrite) => (_foreign, isWrite) switch
+    {
+        (null, _) => Runtime.Access.Of(address, bytes, isWrite, _stream!, _block),
+        (_, true) => Runtime.Access.Write(address, bytes),
+        _ => Runtime.Access.Read(address, bytes),
+    };
+
     /// <summary>Drops a hold.</summary>
     public void Drop()
     {

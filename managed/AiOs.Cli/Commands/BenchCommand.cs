@@ -77,7 +77,7 @@ internal static class BenchCommand
 
         // Read before anything is measured: a file that is not there should not cost minutes.
         IReadOnlyList<BenchResult>? before = outputs.Baseline is { } path ? BenchJson.Read(path) : null;
-        using Device device = BackendChoice.Open(backend, threads);
+        using Device device = BackendChoice.Open(backend, threads, measures: true);
         TextWriter people = outputs.Json == StandardOutput ? Console.Error : Console.Out;
         BenchReport report = Timeline.Record(device, outputs.Timeline, () => BenchSession.Run(device, settings, new ResultTable(people)));
         Write(report, outputs);

@@ -33,6 +33,9 @@ public readonly record struct Access
     /// <param name="bytes">Number of bytes.</param>
     public static Access Write(nint address, long bytes) => new(address, bytes, true);
 
+    /// <summary>A part of a block.</summary>
+    internal static Access Of(nint address, long bytes, bool isWrite, Stream owner, Allocation block) => new(address, bytes, isWrite, owner, block);
+
     /// <summary>A view that is only read.</summary>
     /// <typeparam name="T">Element type.</typeparam>
     /// <param name="span">The view.</param>
