@@ -178,7 +178,7 @@ internal sealed partial class PoolAllocator : Allocator
     private Allocation AllocateFromCore(long bytes, long size, int stream, StreamFront front)
     {
         bool mayWait = _waits is not null;
-        for (;;)
+        for (; ; )
         {
             lock (_gate)
             {

@@ -19,7 +19,7 @@ internal sealed unsafe class CpuMemory : IMemoryBackend
     {
         _cpu = cpu;
         long capacity = (machineBytes + Granularity - 1) & -Granularity;
-        for (Capacity = capacity * Times;; Capacity /= 2)
+        for (Capacity = capacity * Times; ; Capacity /= 2)
         {
             void* range = null;
             aios_status status = cpu.aios_cpu_reserve(&range, Capacity);
