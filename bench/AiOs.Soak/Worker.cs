@@ -114,12 +114,12 @@ internal sealed class Worker : IDisposable
         Expect(leaf.Grad, stream, 2 * value);
     }
 
-    /// <summary>Out to another library and in again, where it outlives the tensor; the last owner gives it back on another thread.</summary>
+    /// <summary>Out to another library, for reading as other streams may do just now, and in again, where it outlives the tensor; the last owner gives it back on another thread.</summary>
     private void Exchange(int stream)
     {
         Held a = Ready(stream);
-        DLPackHandle handle = a.Tensor.ToDLPack(_streams[stream]);
-        using Tensor shared = Tensor.FromDLPack(a.Tensor.ToDLPack(_streams[stream]), _streams[stream]);
+        DLPackHandle handle = a.Tensor.ToDLPack(_streams[stream], readOnly: true);
+        using Tensor shared = Tensor.FromDLPack(a.Tensor.ToDLPack(_streams[stream], readOnly: true), _streams[stream]);
         Expect(shared, stream, a.Value);
         ThreadPool.UnsafeQueueUserWorkItem(static exported => exported.Dispose(), handle, preferLocal: false);
     }

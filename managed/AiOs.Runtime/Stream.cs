@@ -98,9 +98,8 @@ public sealed class Stream : IDisposable
     {
         if (!IsDisposed && !IsCapturing)
         {
-            VectorClock enqueued = Enqueued();
+            // Not observed: the stream's own thread may have stamped work that it has yet to enqueue.
             _ = Device.Driver.Synchronize(_handle);
-            Device.Clocks.Observe(enqueued);
         }
     }
 
