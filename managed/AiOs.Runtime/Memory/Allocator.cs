@@ -17,6 +17,10 @@ internal abstract class Allocator
     /// <exception cref="ArgumentException">The block is not in use.</exception>
     public abstract void NoteUse(Allocation block, int stream);
 
+    /// <summary>Makes a block's own stream wait for the other streams that use it.</summary>
+    /// <exception cref="ArgumentException">The block is not in use.</exception>
+    public abstract void WaitForUses(Allocation block);
+
     /// <summary>The region of a block in use.</summary>
     /// <exception cref="ArgumentException">The block is not in use.</exception>
     public abstract RegionInfo Find(Allocation block);

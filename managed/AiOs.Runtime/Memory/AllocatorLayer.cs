@@ -16,6 +16,9 @@ internal abstract class AllocatorLayer(Allocator inner) : Allocator
     public override void NoteUse(Allocation block, int stream) => Inner.NoteUse(block, stream);
 
     /// <inheritdoc/>
+    public override void WaitForUses(Allocation block) => Inner.WaitForUses(block);
+
+    /// <inheritdoc/>
     public override RegionInfo Find(Allocation block) => View(Inner.Find(block));
 
     /// <inheritdoc/>

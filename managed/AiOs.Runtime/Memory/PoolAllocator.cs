@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace AiOs.Runtime;
 
 /// <summary>
@@ -58,6 +60,7 @@ internal sealed partial class PoolAllocator : Allocator
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override Allocation Allocate(long bytes, int stream)
     {
         StreamFront front = _fronts[stream];
@@ -91,6 +94,7 @@ internal sealed partial class PoolAllocator : Allocator
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Free(Allocation block)
     {
         ref Region region = ref EnterLive(block, out StreamFront front);
@@ -161,8 +165,8 @@ internal sealed partial class PoolAllocator : Allocator
         }
     }
 
-    /// <summary>Makes a block's own stream wait for the other streams that use it.</summary>
-    public void WaitForUses(Allocation block)
+    /// <inheritdoc/>
+    public override void WaitForUses(Allocation block)
     {
         var users = new List<int>();
         ref Region region = ref EnterLive(block, out StreamFront front);

@@ -4,7 +4,7 @@ namespace AiOs.Runtime;
 /// Puts a zone of known bytes before and after every block, right behind its last byte, and looks at them when it is
 /// freed, after all work that uses it.
 /// </summary>
-internal sealed class RedZoneLayer(Allocator inner, PoolAllocator pool, IStreamMemory memory, int zoneBytes) : AllocatorLayer(inner)
+internal sealed class RedZoneLayer(Allocator inner, IStreamMemory memory, int zoneBytes) : AllocatorLayer(inner)
 {
     private const byte Value = 0xFA;
 
@@ -29,7 +29,7 @@ internal sealed class RedZoneLayer(Allocator inner, PoolAllocator pool, IStreamM
     public override void Free(Allocation block)
     {
         RegionInfo region = Find(block);
-        pool.WaitForUses(block);
+        Inner.WaitForUses(block);
         byte[] zone = new byte[_zone];
         long before = memory.TryRead(region.Stream, region.Address - _zone, zone) ? zone.AsSpan().IndexOfAnyExcept(Value) : -1;
         long after = memory.TryRead(region.Stream, region.Address + (nint)region.Requested, zone) ? zone.AsSpan().IndexOfAnyExcept(Value) : -1;

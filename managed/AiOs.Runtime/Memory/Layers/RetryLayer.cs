@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace AiOs.Runtime;
 
 /// <summary>
@@ -39,6 +41,7 @@ internal sealed class RetryLayer : AllocatorLayer
 
     /// <inheritdoc/>
     /// <exception cref="DeviceOutOfMemoryException">There is no memory left.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override Allocation Allocate(long bytes, int stream)
     {
         Allocation block = Inner.Allocate(bytes, stream);
