@@ -127,7 +127,7 @@ public sealed class Device : IDisposable
         Sweep();
         foreach (Stream stream in Streams())
         {
-            stream.Synchronize();
+            stream.SynchronizeAside();
         }
     }
 

@@ -65,7 +65,7 @@ public sealed class Stream : IDisposable
     {
         get
         {
-            VectorClock enqueued = Enqueued();
+            VectorClock enqueued = GivenSoFar();
             aios_status status = Device.Driver.Query(Handle);
             if (status == aios_status.NotReady)
             {
@@ -87,19 +87,18 @@ public sealed class Stream : IDisposable
     /// <exception cref="BackendException">Enqueued work failed; the error names the work and the reason.</exception>
     public void Synchronize()
     {
-        VectorClock enqueued = Enqueued();
-        aios_status status = Device.Driver.Synchronize(Handle);
-        Device.Clocks.Observe(enqueued);
-        Check(status, "stream_synchronize");
+        Check(Await(Enqueued()), "stream_synchronize");
     }
+
+    /// <summary>As <see cref="Synchronize"/>, for a thread that may not be the one that enqueues.</summary>
+    internal void SynchronizeAside() => Check(Await(GivenSoFar()), "stream_synchronize");
 
     /// <summary>Waits for all work enqueued so far, failed or not, unless the stream is being captured. Never throws.</summary>
     internal void Drain()
     {
         if (!IsDisposed && !IsCapturing)
         {
-            // Not observed: the stream's own thread may have stamped work that it has yet to enqueue.
-            _ = Device.Driver.Synchronize(_handle);
+            _ = Await(GivenSoFar());
         }
     }
 
@@ -143,6 +142,13 @@ public sealed class Stream : IDisposable
         ArgumentNullException.ThrowIfNull(recorded);
         Check(Device.Driver.Wait(Handle, recorded.Handle), "stream_wait_event");
         Device.Clocks.Wait(Clock, recorded.Clock);
+    }
+
+    /// <summary>Records an event for a thread that may not be the one that enqueues.</summary>
+    internal void RecordAside(Event recorded)
+    {
+        Device.Clocks.RecordAside(Clock, recorded.Clock);
+        Check(Device.Driver.Record(recorded.Handle, Handle), "event_record");
     }
 
     /// <summary>Enqueues the recording of an event: it completes when all work enqueued before has run.</summary>
@@ -287,11 +293,26 @@ public sealed class Stream : IDisposable
     private void EnqueueCopy(nint destination, nint source, long bytes) =>
         Check(Device.Driver.Copy(Handle, destination, source, bytes), "memcpy_async");
 
+    private aios_status Await(VectorClock enqueued)
+    {
+        aios_status status = Device.Driver.Synchronize(Handle);
+        Device.Clocks.Observe(enqueued);
+        return status;
+    }
+
     /// <summary>What stands for all work the stream has been given. The host that looks at it afterwards may observe it.</summary>
     private VectorClock Enqueued()
     {
         VectorClock clock = VectorClock.Scratch;
         Device.Clocks.Record(Clock, clock);
+        return clock;
+    }
+
+    /// <summary>The same for a thread that may not be the one that enqueues.</summary>
+    private VectorClock GivenSoFar()
+    {
+        VectorClock clock = VectorClock.Scratch;
+        Device.Clocks.RecordAside(Clock, clock);
         return clock;
     }
 }

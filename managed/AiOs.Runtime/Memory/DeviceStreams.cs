@@ -22,7 +22,7 @@ internal sealed class DeviceStreams(Device device) : IStreamWaits, IStreamMemory
         if (_streams[stream] is { IsDisposed: false } waiting && _streams[other] is { IsDisposed: false } awaited)
         {
             using Event reached = device.CreateEvent();
-            awaited.Record(reached);
+            awaited.RecordAside(reached);
             waiting.WaitFor(reached);
         }
     }

@@ -101,6 +101,7 @@ internal sealed partial class PoolAllocator : Allocator
         front.TakeBack(ref region);
         if (region.Uses >= 0 && !ForgetOrderedUses(ref region, front))
         {
+            front.Uses.Confirm(ref region, _clocks);
             front.Park(block.Index, Stamp(region.Stream, front));
             front.Gate.Exit();
         }
@@ -125,7 +126,7 @@ internal sealed partial class PoolAllocator : Allocator
         ref Region region = ref EnterLive(block, out StreamFront front);
         if (region.Stream != stream)
         {
-            front.Uses.Note(ref region, stream, _clocks.Pending(stream));
+            front.Uses.Note(ref region, stream, _clocks.Upcoming(stream));
         }
 
         front.Gate.Exit();

@@ -27,6 +27,16 @@ internal sealed class UseTable
         region.Uses = added;
     }
 
+    /// <summary>Of a region that is freed: the work that was about to be given when it was noted has been given now.</summary>
+    public void Confirm(ref Region region, ClockTable clocks)
+    {
+        for (int use = region.Uses; use >= 0; use = _uses[use].Next)
+        {
+            ref Use confirmed = ref _uses[use];
+            confirmed.Stamp = Math.Min(confirmed.Stamp, clocks.Pending(confirmed.Stream));
+        }
+    }
+
     /// <summary>True when all noted work comes before what <paramref name="stream"/> is given from now on.</summary>
     public bool AreOrdered(ref Region region, int stream, ClockTable clocks)
     {

@@ -8,8 +8,13 @@ namespace AiOs.Runtime;
 /// <remarks>
 /// <para>
 /// The epochs of a stream are numbered by its releases: the points at which others can learn how far it is, which are
-/// recorded events and waits of the host. Launches do not count, so they cost nothing. Work that is enqueued now is
+/// recorded events and waits of the host. Launches do not count, so they cost nothing. Work that was enqueued is
 /// covered by the stream's next release; that number, <see cref="Pending"/>, is its stamp.
+/// </para>
+/// <para>
+/// Whoever stamps work before enqueuing it must not have it called done by somebody who waits for the stream in between.
+/// So releases of others than the stream's user (<see cref="RecordAside"/>: the allocator, waits for a whole device) are numbered
+/// between those of the user, and never reach the number of the user's next, <see cref="Upcoming"/>.
 /// </para>
 /// <para>
 /// A stream's own clock holds, for every other stream, the last release it has waited for. What the host has seen to be
@@ -19,6 +24,9 @@ namespace AiOs.Runtime;
 /// </remarks>
 internal sealed class ClockTable
 {
+    /// <summary>Distance of a user's releases: the numbers between them are for those of others.</summary>
+    private const int Stride = 1 << 20;
+
     private readonly Lock _gate = new();
     private readonly List<VectorClock> _streams = [];
     private readonly List<long> _released = [];
@@ -46,18 +54,27 @@ internal sealed class ClockTable
     {
         lock (_gate)
         {
-            _host.Raise(stream, ++_released[stream]);
+            _host.Raise(stream, _released[stream] = Next(stream));
             _streams[stream].Clear();
             _retired.Push(stream);
         }
     }
 
-    /// <summary>The stamp of what the stream is given now: the epoch of its next release.</summary>
+    /// <summary>The stamp of what the stream has been given so far: the epoch of its next release, whoever makes it.</summary>
     public long Pending(int stream)
     {
         lock (_gate)
         {
             return _released[stream] + 1;
+        }
+    }
+
+    /// <summary>The stamp of what the calling thread is about to give the stream: the epoch of its user's next release.</summary>
+    public long Upcoming(int stream)
+    {
+        lock (_gate)
+        {
+            return Next(stream);
         }
     }
 
@@ -82,15 +99,26 @@ internal sealed class ClockTable
         }
     }
 
-    /// <summary>A release that <paramref name="recorded"/> stands for from now on: all the stream was given so far.</summary>
+    /// <summary>
+    /// A release by the stream's user that <paramref name="recorded"/> stands for from now on: all the stream was given so far.
+    /// </summary>
     public void Record(int stream, VectorClock recorded)
     {
         lock (_gate)
         {
-            recorded.Clear();
-            recorded.Join(_streams[stream]);
-            recorded.Join(_host);
-            recorded.Raise(stream, ++_released[stream]);
+            Record(stream, Next(stream), recorded);
+        }
+    }
+
+    /// <summary>
+    /// A release by anybody that <paramref name="recorded"/> stands for from now on: what the stream was given so far, without
+    /// what was stamped as <see cref="Upcoming"/> since its user's last release.
+    /// </summary>
+    public void RecordAside(int stream, VectorClock recorded)
+    {
+        lock (_gate)
+        {
+            Record(stream, Math.Min(_released[stream] + 1, Next(stream) - 1), recorded);
         }
     }
 
@@ -125,5 +153,16 @@ internal sealed class ClockTable
         {
             _host.Join(recorded);
         }
+    }
+
+    private long Next(int stream) => ((_released[stream] / Stride) + 1) * Stride;
+
+    private void Record(int stream, long release, VectorClock recorded)
+    {
+        _released[stream] = release;
+        recorded.Clear();
+        recorded.Join(_streams[stream]);
+        recorded.Join(_host);
+        recorded.Raise(stream, release);
     }
 }

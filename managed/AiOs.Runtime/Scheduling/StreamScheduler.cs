@@ -114,14 +114,14 @@ public sealed class StreamScheduler : IDisposable
             }
 
             ScheduledStream joined = _streams[index];
-            long given = _device.Clocks.Pending(stream.Clock);
+            long given = _device.Clocks.Upcoming(stream.Clock);
             joined.Close(given);
             for (int i = 0; i < _streams.Count; i++)
             {
                 ScheduledStream other = _streams[i];
                 if (i != index && !other.Stream.IsDisposed)
                 {
-                    long stamp = _device.Clocks.Pending(other.Stream.Clock);
+                    long stamp = _device.Clocks.Upcoming(other.Stream.Clock);
                     other.Close(stamp);
                     stream.WaitFor(other.Behind(stamp));
                     other.Stream.WaitFor(joined.Behind(given));
@@ -239,7 +239,7 @@ public sealed class StreamScheduler : IDisposable
             }
         }
 
-        long stamp = _device.Clocks.Pending(target.Stream.Clock);
+        long stamp = _device.Clocks.Upcoming(target.Stream.Clock);
         foreach (Access access in accesses)
         {
             _uses.Note(access.Address, access.Address + access.Bytes, access.IsWrite, index, stamp);

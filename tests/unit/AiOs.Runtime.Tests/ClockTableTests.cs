@@ -88,6 +88,29 @@ public class ClockTableTests
         Assert.False(clocks.IsOrdered(b, a, clocks.Pending(a)));
     }
 
+    /// <summary>Work that is stamped first and enqueued then must not be called done by somebody who waits in between.</summary>
+    [Fact]
+    public void What_is_about_to_be_enqueued_is_covered_by_the_users_next_release_only()
+    {
+        var clocks = new ClockTable();
+        int a = clocks.AddStream(), b = clocks.AddStream();
+        var recorded = new VectorClock();
+        long enqueued = clocks.Pending(a), upcoming = clocks.Upcoming(a);
+        clocks.RecordAside(a, recorded);
+        clocks.Observe(recorded);
+        Assert.True(clocks.IsDone(a, enqueued));
+        Assert.False(clocks.IsDone(a, upcoming));
+        long later = clocks.Pending(a);
+        Assert.False(clocks.IsDone(a, later));
+        clocks.RecordAside(a, recorded);
+        clocks.Wait(b, recorded);
+        Assert.True(clocks.IsOrdered(b, a, later));
+        Assert.False(clocks.IsOrdered(b, a, upcoming));
+        clocks.Record(a, recorded);
+        clocks.Observe(recorded);
+        Assert.True(clocks.IsDone(a, upcoming));
+    }
+
     /// <summary>Against a model that holds, for every piece of work, the set of all work that comes before it.</summary>
     [Fact]
     public void Random_programs_agree_with_the_set_of_all_predecessors()

@@ -61,6 +61,28 @@ public class PoolAllocatorTests
         _pool.Validate();
     }
 
+    /// <summary>A use is noted before the work is enqueued; somebody who waits for the stream in between has not seen it.</summary>
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(3 << 20)]
+    public void A_wait_between_the_note_and_the_enqueuing_of_a_use_does_not_end_it(long bytes)
+    {
+        Allocation block = _pool.Allocate(bytes, _stream);
+        _pool.NoteUse(block, _other);
+        WaitAside(_other);
+        _pool.Free(block);
+        Assert.NotEqual(block.Address, _pool.Allocate(bytes, _stream).Address);
+        WaitAside(_other);
+        Assert.Equal(block.Address, _pool.Allocate(bytes, _stream).Address);
+
+        void WaitAside(int stream)
+        {
+            var recorded = new VectorClock();
+            _streams.Clocks.RecordAside(stream, recorded);
+            _streams.Clocks.Observe(recorded);
+        }
+    }
+
     [Theory]
     [InlineData(1000)]
     [InlineData(3 << 20)]
