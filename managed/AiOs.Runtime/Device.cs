@@ -158,7 +158,7 @@ public sealed class Device : IDisposable
             {
                 report(leaks);
             }
-            else if (_options.TrackAllocations)
+            else if (_options.CaptureCallSites)
             {
                 Console.Error.WriteLine(leaks);
             }

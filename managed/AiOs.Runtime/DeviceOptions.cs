@@ -7,12 +7,6 @@ public sealed record DeviceOptions
     public int? Threads { get; init; }
 
     /// <summary>
-    /// Records the stack of every allocation, so that leaks and out-of-memory errors name their call sites. Costs
-    /// microseconds and managed memory per allocation. On by default when the environment has AIOS_LEAK_STACKS=1.
-    /// </summary>
-    public bool TrackAllocations { get; init; } = Environment.GetEnvironmentVariable("AIOS_LEAK_STACKS") == "1";
-
-    /// <summary>
     /// Events of the memory's history that <see cref="CachingAllocator.Snapshot"/> shows, each with its stack; 0 records
     /// none. Costs tens of microseconds and about 100 bytes per event.
     /// </summary>
@@ -25,8 +19,9 @@ public sealed record DeviceOptions
     public bool DetectRaces { get; init; } = Environment.GetEnvironmentVariable("AIOS_RACE_DETECT") == "1";
 
     /// <summary>
-    /// Notes where each launch is made, so that the error of a stream says which line enqueued the work that failed.
-    /// Costs microseconds and managed memory per launch. On by default when the environment has AIOS_CALL_SITES=1.
+    /// Notes where each launch and each allocation is made, so that the error of a stream says which line enqueued the
+    /// work that failed, and leaks and out-of-memory errors name who holds the memory. Costs microseconds and managed
+    /// memory for each. On by default when the environment has AIOS_CALL_SITES=1.
     /// </summary>
     public bool CaptureCallSites { get; init; } = Environment.GetEnvironmentVariable("AIOS_CALL_SITES") == "1";
 
@@ -47,7 +42,7 @@ public sealed record DeviceOptions
 
     /// <summary>
     /// Receives the report when the device is disposed while blocks are still allocated. The default writes it to the
-    /// standard error when <see cref="TrackAllocations"/> is on and is silent otherwise.
+    /// standard error when <see cref="CaptureCallSites"/> is on and is silent otherwise.
     /// </summary>
     public Action<LeakReport>? OnLeak { get; init; }
 }

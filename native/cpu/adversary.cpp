@@ -1,10 +1,11 @@
 #include "adversary.h"
 
-#include <cstdlib>
+#include <algorithm>
 
 #include <ctime>
 
 #include "aios_cpu.h"
+#include "placement.h"
 #include "stream.h"
 
 namespace aios::cpu::adversary {
@@ -30,14 +31,15 @@ std::chrono::nanoseconds share(std::chrono::nanoseconds longest, uint64_t bits) 
   return longest * static_cast<int64_t>(bits % 1024) / 1024;
 }
 
-uint64_t seed_of_environment() {
-  const char *value = std::getenv("AIOS_CPU_ADVERSARY");
-  return value == nullptr ? 0 : std::strtoull(value, nullptr, 10);
-}
+constexpr const char *kVariable = "AIOS_CPU_ADVERSARY";
 
 } // namespace
 
-std::atomic<uint64_t> seed{seed_of_environment()};
+std::atomic<uint64_t> seed{static_cast<uint64_t>(std::max(0, positive_variable(kVariable, INT32_MAX)))};
+
+const char *problem() {
+  return positive_variable(kVariable, INT32_MAX) < 0 ? "AIOS_CPU_ADVERSARY must be a seed, 1 to 2147483647" : nullptr;
+}
 
 Delay delay(int64_t stream, uint64_t command) {
   const uint64_t bits = hash(static_cast<uint64_t>(stream - first_stream.load(std::memory_order_relaxed)), command);

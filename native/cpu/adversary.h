@@ -11,6 +11,9 @@ namespace aios::cpu::adversary {
 /// 0 while streams behave.
 extern std::atomic<uint64_t> seed;
 
+/// Why the value of AIOS_CPU_ADVERSARY is none; null when it is one. It is then ignored.
+const char *problem();
+
 inline bool active() {
   return seed.load(std::memory_order_relaxed) != 0;
 }

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "adversary.h"
 #include "aios_cpu.h"
 #include "command.h"
 #include "isa.h"
@@ -179,7 +180,7 @@ aios_status aios_cpu_memset_async(aios_stream stream, void *destination, int32_t
 aios_status aios_cpu_get_info(aios_cpu_info *info) {
   if (info == nullptr)
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "info is null");
-  for (const char *problem : {aios::cpu::isa_problem(), aios::cpu::threads_problem()})
+  for (const char *problem : {aios::cpu::isa_problem(), aios::cpu::threads_problem(), aios::cpu::adversary::problem()})
     if (problem != nullptr)
       return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s", problem);
   std::memset(info, 0, sizeof *info);

@@ -13,16 +13,6 @@
 namespace aios::cpu {
 namespace {
 
-/// The positive number that a variable of the environment holds; 0 without one, -1 for anything else.
-int positive_variable(const char *name, int most) {
-  const char *text = std::getenv(name);
-  if (text == nullptr || text[0] == '\0')
-    return 0;
-  char *end = nullptr;
-  const long value = std::strtol(text, &end, 10);
-  return *end == '\0' && value >= 1 && value <= most ? static_cast<int>(value) : -1;
-}
-
 /// True when the parent may use processors that this process may not: somebody has given it some of its own.
 bool bound_by_launcher() {
   cpu_set_t mine, parents;
@@ -41,6 +31,15 @@ int local_ranks() {
 }
 
 } // namespace
+
+int positive_variable(const char *name, int most) {
+  const char *text = std::getenv(name);
+  if (text == nullptr || text[0] == '\0')
+    return 0;
+  char *end = nullptr;
+  const long value = std::strtol(text, &end, 10);
+  return *end == '\0' && value >= 1 && value <= most ? static_cast<int>(value) : -1;
+}
 
 double Resources::share() const {
   return std::min<double>(cores, quota) / local_ranks;

@@ -31,6 +31,9 @@ int default_workers();
 /// enough_for of the resources as they are now.
 bool has_cores_for(int workers);
 
+/// The positive number, at most `most`, that a variable of the environment holds; 0 without one, -1 for anything else.
+int positive_variable(const char *name, int most);
+
 /// Null, or a line that says why the value of AIOS_CPU_THREADS cannot be used.
 const char *threads_problem();
 

@@ -35,7 +35,7 @@ typedef struct aios_cpu_info {
  * variable AIOS_CPU_ISA named when the library was loaded: avx512bf16 (with the dot products of bf16 and int8),
  * avx512vnni (of int8), avx512, avx2vnni (of int8), avx2 or portable on x86-64; neon on aarch64.
  * Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is none of these or the processor lacks it,
- * or when AIOS_CPU_THREADS is not a number of workers.
+ * when AIOS_CPU_THREADS is not a number of workers, or AIOS_CPU_ADVERSARY not a seed.
  */
 AIOS_API aios_status aios_cpu_get_info(aios_cpu_info *info);
 

@@ -202,6 +202,19 @@ TEST(Placement, TheEnvironmentNamesTheNumberOfWorkers) {
         << value;
 }
 
+TEST(Adversary, ItsSeedInTheEnvironmentIsANumber) {
+  for (const char *value : {"0", "x", "7x", "-1", "99999999999"})
+    EXPECT_EQ(in_child([value]() -> std::string {
+                setenv("AIOS_CPU_ADVERSARY", value, 1);
+                aios_cpu_info info;
+                if (aios_cpu_get_info(&info) != AIOS_STATUS_INVALID_ARGUMENT)
+                  return "it was accepted";
+                return std::string(aios_last_error()).find("AIOS_CPU_ADVERSARY") != std::string::npos ? "" : "no name";
+              }),
+              "")
+        << value;
+}
+
 /// Seconds of processor time that the process has used.
 double processor_time() {
   rusage usage{};

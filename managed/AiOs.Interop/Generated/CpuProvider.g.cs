@@ -10,5 +10,5 @@ public static class CpuProvider
     public const string Library = "aios_cpu";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, one after the other.</summary>
-    public const string HeaderHash = "86260f267d4fb36105d070ee7e777df8c24e369af2239fae0fc47ae453a2bea8";
+    public const string HeaderHash = "cf123bfac3001d20b97fa958ee2d173294cef5bee2e02a5111cfeb416286701f";
 }

@@ -64,7 +64,7 @@ public sealed unsafe class CpuTable
     /// variable AIOS_CPU_ISA named when the library was loaded: avx512bf16 (with the dot products of bf16 and int8),
     /// avx512vnni (of int8), avx512, avx2vnni (of int8), avx2 or portable on x86-64; neon on aarch64.
     /// Fails with AIOS_STATUS_INVALID_ARGUMENT when AIOS_CPU_ISA is none of these or the processor lacks it,
-    /// or when AIOS_CPU_THREADS is not a number of workers.
+    /// when AIOS_CPU_THREADS is not a number of workers, or AIOS_CPU_ADVERSARY not a seed.
     /// </summary>
     /// <remarks><c>aios_status aios_cpu_get_info(aios_cpu_info *info)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_cpu_info*, aios_status> aios_cpu_get_info;

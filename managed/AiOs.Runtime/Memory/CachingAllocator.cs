@@ -65,7 +65,7 @@ public sealed class CachingAllocator
         _device = device;
         _limit = Math.Min(options.MemoryLimitBytes ?? long.MaxValue, device.Driver.Info.MemoryBytes);
         _streams = new DeviceStreams(device);
-        _host = new HostMemory(device, options.TrackAllocations);
+        _host = new HostMemory(device, options.CaptureCallSites);
         MemoryChecks checks = options.MemoryChecks;
         var choices = new PoolOptions { Slack = options.MemorySlack, PlacementSeed = checks.PlacementSeed };
         _history = options.MemoryHistory > 0 ? new MemoryHistory(options.MemoryHistory) : null;
@@ -269,7 +269,7 @@ public sealed class CachingAllocator
     private Allocator Layered(Allocator top, RaceDetector? races, DeviceOptions options)
     {
         MemoryChecks checks = options.MemoryChecks;
-        top = options.TrackAllocations ? new TrackingLayer(top) : top;
+        top = options.CaptureCallSites ? new TrackingLayer(top) : top;
         top = checks.PoisonFreed ? new PoisonLayer(top, _streams) : top;
         top = checks.RedZoneBytes is { } bytes ? new RedZoneLayer(top, _streams, bytes) : top;
         top = races is not null ? new RaceLayer(top, races) : top;

@@ -6,7 +6,7 @@ namespace AiOs.Runtime;
 /// <summary>A block that nobody has freed.</summary>
 /// <param name="Address">Where it starts on the device.</param>
 /// <param name="Bytes">The size that was asked for.</param>
-/// <param name="Stack">Where it was allocated; null unless <see cref="DeviceOptions.TrackAllocations"/> is on.</param>
+/// <param name="Stack">Where it was allocated; null unless <see cref="DeviceOptions.CaptureCallSites"/> is on.</param>
 /// <param name="Finalized">True when its owner was collected without having been disposed.</param>
 public readonly record struct LeakedBlock(nint Address, long Bytes, string? Stack, bool Finalized);
 
@@ -29,7 +29,7 @@ public sealed record LeakReport(IReadOnlyList<LeakedBlock> Blocks)
         text.Append(CultureInfo.InvariantCulture, $"{Blocks.Count} leaked blocks of device memory, {TotalBytes} bytes");
         if (Blocks.All(block => block.Stack is null))
         {
-            text.Append(" (set AIOS_LEAK_STACKS=1 to see where they were allocated)");
+            text.Append(" (set AIOS_CALL_SITES=1 to see where they were allocated)");
         }
 
         foreach (var site in Blocks.GroupBy(block => (block.Stack, block.Stack is null ? block.Bytes : 0, block.Finalized)))

@@ -27,7 +27,7 @@ internal static class OutOfMemoryReport
             + $"(at most {Size(statistics.PeakAllocatedBytes)} so far), {Size(statistics.ParkedBytes)} are freed but still in use by other streams, "
             + $"{Size(statistics.ReservedBytes - statistics.AllocatedBytes - statistics.ParkedBytes)} are unused, "
             + $"of which {Size(largest)} in one piece; largest holders: {string.Join(", ", Holders(regions))}; use a smaller batch or model"
-            + (tracked ? "" : ", or set AIOS_LEAK_STACKS=1 to see who holds the memory");
+            + (tracked ? "" : ", or set AIOS_CALL_SITES=1 to see who holds the memory");
     }
 
     private static string Size(long bytes) => bytes < 10 << 20

@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "86260f267d4fb36105d070ee7e777df8c24e369af2239fae0fc47ae453a2bea8"
+#define AIOS_HEADER_HASH "cf123bfac3001d20b97fa958ee2d173294cef5bee2e02a5111cfeb416286701f"

@@ -6,7 +6,7 @@ public abstract class AllocatorSuite(string checks, bool track = false, bool rac
     private readonly Device _device = Device.Open(options: new DeviceOptions
     {
         MemoryChecks = MemoryChecks.Parse(checks),
-        TrackAllocations = track,
+        CaptureCallSites = track,
         DetectRaces = races,
         MemoryLimitBytes = 256 << 20,
         OnLeak = leaks => Assert.Fail(leaks.ToString()),

@@ -31,7 +31,7 @@ public class CachingAllocatorTests
     [Fact]
     public void Running_out_names_the_holders_and_what_to_do()
     {
-        using Device device = Device.Open(options: new DeviceOptions { MemoryLimitBytes = 64 << 20, TrackAllocations = true, OnLeak = _ => { } });
+        using Device device = Device.Open(options: new DeviceOptions { MemoryLimitBytes = 64 << 20, CaptureCallSites = true, OnLeak = _ => { } });
         using Stream stream = device.CreateStream();
         using DeviceMemory<float> held = device.Allocate<float>(10 << 20, stream);
         var error = Assert.Throws<DeviceOutOfMemoryException>(() => device.Allocate<byte>(50 << 20, stream));

@@ -10,7 +10,7 @@ public class LeakTests
         LeakReport? report = null;
         DeviceMemory<int> forgotten;
         PinnedMemory<int> pinned;
-        using (Device device = Device.Open(options: new DeviceOptions { TrackAllocations = true, OnLeak = leaks => report = leaks }))
+        using (Device device = Device.Open(options: new DeviceOptions { CaptureCallSites = true, OnLeak = leaks => report = leaks }))
         {
             Stream stream = device.CreateStream();
             forgotten = device.Allocate<int>(1000, stream);

@@ -83,5 +83,5 @@ public class MemoryChecksTests
 
     // Without the race detector, which finds the same mistakes earlier.
     private static Device Open(string checks, bool track = false) =>
-        Device.Open(options: new DeviceOptions { MemoryChecks = MemoryChecks.Parse(checks), TrackAllocations = track, DetectRaces = false });
+        Device.Open(options: new DeviceOptions { MemoryChecks = MemoryChecks.Parse(checks), CaptureCallSites = track, DetectRaces = false });
 }
