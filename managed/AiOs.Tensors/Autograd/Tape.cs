@@ -157,11 +157,11 @@ public sealed partial class Tape : IDisposable
     /// <summary>Drops all that a node holds, and ends the life of its output unless that is the loss or was kept.</summary>
     private void Release(ref Node node, TensorBody? loss)
     {
-        node.SavedA?.Drop();
-        node.SavedB?.Drop();
-        node.SavedC?.Drop();
-        node.SavedD?.Drop();
-        node.SavedE?.Drop();
+        DropSaved(node.SavedA);
+        DropSaved(node.SavedB);
+        DropSaved(node.SavedC);
+        DropSaved(node.SavedD);
+        DropSaved(node.SavedE);
         node.InputA?.Unlink();
         node.InputB?.Unlink();
         node.InputC?.Unlink();
@@ -186,5 +186,15 @@ public sealed partial class Tape : IDisposable
 
         output.Unlink();
         node = default;
+    }
+
+    /// <summary>Drops what an op saved, which the gradient on the tape's stream may just have been given to read.</summary>
+    private void DropSaved(TensorBody? saved)
+    {
+        if (saved is not null)
+        {
+            _ = saved.On(Stream);
+            saved.Drop();
+        }
     }
 }
