@@ -187,6 +187,36 @@ template <> struct Export<Header::Device, Function::aios_cpu_free, aios_cpu_free
   }
 };
 
+// So do reserved ranges, all of which have memory as soon as it is touched.
+template <> struct Export<Header::Device, Function::aios_cpu_reserve, aios_cpu_reserve> {
+  static aios_status run(void **range, int64_t bytes) { return aios_cpu_alloc(range, bytes); }
+};
+
+template <> struct Export<Header::Device, Function::aios_cpu_commit, aios_cpu_commit> {
+  static aios_status run(void *, int64_t) { return AIOS_STATUS_OK; }
+};
+
+template <> struct Export<Header::Device, Function::aios_cpu_decommit, aios_cpu_decommit> {
+  static aios_status run(void *part, int64_t bytes) {
+    madvise(part, static_cast<size_t>(bytes), MADV_REMOVE);
+    return AIOS_STATUS_OK;
+  }
+};
+
+template <> struct Export<Header::Device, Function::aios_cpu_release, aios_cpu_release> {
+  static aios_status run(void *range, int64_t bytes) { return aios_cpu_free(range, bytes); }
+};
+
+/// A pretended size of the machine, so that the ranges of several devices fit the region.
+template <> struct Export<Header::Device, Function::aios_cpu_get_info, aios_cpu_get_info> {
+  static aios_status run(aios_cpu_info *info) {
+    const aios_status status = call<Header::Device>(Function::aios_cpu_get_info, aios_cpu_get_info, info);
+    if (status == AIOS_STATUS_OK)
+      info->memory_bytes = int64_t{1} << 30;
+    return status;
+  }
+};
+
 // A copy from or to memory of this process is done here, once the stream has come so far.
 template <> struct Export<Header::Device, Function::aios_cpu_memcpy_async, aios_cpu_memcpy_async> {
   static aios_status run(aios_stream stream, void *destination, const void *source, int64_t bytes) {

@@ -19,7 +19,7 @@ namespace aios::emulation {
 
 /// Free in both address spaces: above the program and the heap, below the stack and the libraries.
 constexpr uintptr_t kRegion = 0x3000'0000'0000;
-constexpr size_t kRegionBytes = size_t{4} << 30;
+constexpr size_t kRegionBytes = size_t{16} << 30;
 
 /// The file descriptors with which the emulated process starts: the region, and a socket that carries one byte per
 /// turn.
