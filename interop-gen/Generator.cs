@@ -4,18 +4,26 @@ using AiOs.InteropGen.Model;
 
 namespace AiOs.InteropGen;
 
+/// <summary>What was generated.</summary>
+/// <param name="Files">Contents by path relative to the root.</param>
+/// <param name="Skipped">Manifests whose toolkit is not on this machine; their files stay as they are.</param>
+public sealed record Generation(SortedDictionary<string, string> Files, IReadOnlyList<Manifest> Skipped);
+
 /// <summary>Generates all files of a folder of manifests.</summary>
 public static class Generator
 {
     /// <summary>Generates, without writing anything.</summary>
     /// <param name="root">Directory that the manifests' paths start from.</param>
     /// <param name="manifests">Folder of the manifests, with those of libraries in <c>providers</c>.</param>
-    /// <returns>Contents by path relative to the root.</returns>
+    /// <param name="toolkits">Where the headers of others are; the user's cache when null.</param>
     /// <exception cref="GenerationException">clang is missing, or something cannot be bound.</exception>
-    public static SortedDictionary<string, string> Generate(string root, string manifests)
+    public static Generation Generate(string root, string manifests, Toolkits? toolkits = null)
     {
         ClangCompiler compiler = ClangCompiler.Require(root);
-        var loaded = Directory.GetFiles(manifests, "*.json").Select(Manifest.Load).ToDictionary(m => m.Name);
+        toolkits ??= Toolkits.OfUser();
+        Manifest[] all = [.. Directory.GetFiles(manifests, "*.json").Order(StringComparer.Ordinal).Select(Manifest.Load)];
+        var loaded = all.Select(toolkits.Locate).OfType<Manifest>().ToDictionary(m => m.Name);
+        Manifest[] skipped = [.. all.Where(m => !loaded.ContainsKey(m.Name))];
         var bindings = new Dictionary<string, Binding>();
         foreach (string name in loaded.Keys.Order(StringComparer.Ordinal))
         {
@@ -33,7 +41,7 @@ public static class Generator
             files[$"{folder.Key}/Assembly.g.cs"] = TypeEmitter.EmitAssembly();
             foreach (IGrouping<string, Binding> ns in folder.GroupBy(b => b.Manifest.Namespace))
             {
-                string suffix = folder.All(b => b.Manifest.Namespace == ns.Key) ? "" : $".{ns.Key}";
+                string suffix = all.Where(m => m.Output == folder.Key).All(m => m.Namespace == ns.Key) ? "" : $".{ns.Key}";
                 Add(files, $"{folder.Key}/FixedArrays{suffix}.g.cs", TypeEmitter.EmitFixedArrays(ns.Key, ns.SelectMany(b => b.ArrayLengths).Distinct().Order()));
             }
         }
@@ -44,7 +52,7 @@ public static class Generator
             EmitProvider(ProviderManifest.Load(path), root, bindings, files);
         }
 
-        return files;
+        return new Generation(files, skipped);
 
         Binding Bind(string name)
         {
@@ -73,6 +81,7 @@ public static class Generator
         Add(files, $"{prefix}.Structs.g.cs", TypeEmitter.EmitStructs(binding));
         Add(files, $"{prefix}.Enums.g.cs", TypeEmitter.EmitEnums(binding));
         Add(files, $"{prefix}.Constants.g.cs", TypeEmitter.EmitConstants(binding));
+        Add(files, manifest.NativeHeader, manifest.NativeHeader.Length == 0 ? null : new NativeHeaderEmitter(binding).Emit());
     }
 
     private static void EmitProvider(

@@ -59,6 +59,11 @@ public sealed class ClangCompiler(string executable, string directory)
     /// <param name="source">Path of the header.</param>
     public ClangResult DumpMacros(HeaderOptions options, string source) => Run(options, ["-E", "-dD"], source, "", "c");
 
+    /// <summary>Preprocesses a text that stands behind the header.</summary>
+    /// <param name="options">The header.</param>
+    /// <param name="text">The text.</param>
+    public ClangResult Preprocess(HeaderOptions options, string text) => Run(options, ["-E", "-P"], null, text, "c");
+
     private ClangResult Run(HeaderOptions options, string[] action, string? source, string text, string language)
     {
         var start = new ProcessStartInfo(executable)
@@ -74,6 +79,7 @@ public sealed class ClangCompiler(string executable, string directory)
             "--target=x86_64-unknown-linux-gnu", "-x", language, language == "c" ? "-std=c11" : "-std=c++17", "-w",
             "-ferror-limit=0", "-fno-color-diagnostics", "-fno-caret-diagnostics",
             .. options.IsHosted ? [] : s_freestanding, .. options.IncludeDirectories.Select(path => "-I" + path), .. action,
+            .. options.More.SelectMany(header => (string[])["-include", header]),
             .. source is null ? (string[])["-include", options.Header, "-"] : [source],
         ];
         foreach (string argument in arguments)
@@ -104,4 +110,5 @@ public sealed class ClangCompiler(string executable, string directory)
 /// <param name="Header">Path of the header, relative to the root.</param>
 /// <param name="IncludeDirectories">Where its includes are found, relative to the root.</param>
 /// <param name="IsHosted">Whether it may include headers of the machine's C library.</param>
-public sealed record HeaderOptions(string Header, IReadOnlyList<string> IncludeDirectories, bool IsHosted);
+/// <param name="More">Headers that are read too, by the names they are included under.</param>
+public sealed record HeaderOptions(string Header, IReadOnlyList<string> IncludeDirectories, bool IsHosted, IReadOnlyList<string> More);

@@ -28,6 +28,15 @@ public sealed partial class HeaderReader
     /// <summary>Macros with a replacement and without parameters, in source order.</summary>
     public Dictionary<string, MacroDeclaration> Macros { get; private init; } = [];
 
+    /// <summary>
+    /// Functions' names as users write them, by symbol: <c>#define cuFoo cuFoo_v2</c> makes cuFoo the name and cuFoo_v2
+    /// the symbol. The first macro counts.
+    /// </summary>
+    public Dictionary<string, string> Aliases { get; } = [];
+
+    /// <summary>The macros that only give a function its other name.</summary>
+    public HashSet<string> AliasMacros { get; } = [];
+
     /// <summary>Parses a header.</summary>
     /// <param name="compiler">The compiler to parse with.</param>
     /// <param name="options">The header and its include paths.</param>
@@ -51,7 +60,23 @@ public sealed partial class HeaderReader
             reader.Add(node);
         }
 
+        reader.FindAliases(compiler, options);
         return reader;
+    }
+
+    // The replacement may itself be a macro, as in `#define cuFoo API_PER_THREAD(cuFoo_v2)`.
+    private void FindAliases(ClangCompiler compiler, HeaderOptions options)
+    {
+        MacroDeclaration[] candidates = [.. Macros.Values.Where(macro => Call().Match(macro.Replacement) is { Success: true } call
+            && (Functions.ContainsKey(call.Groups[1].Value) || Functions.ContainsKey(call.Groups[2].Value)))];
+        foreach ((MacroDeclaration macro, string name) in MacroReader.Expand(compiler, options, candidates))
+        {
+            if (Functions.ContainsKey(name))
+            {
+                Aliases.TryAdd(name, macro.Name);
+                AliasMacros.Add(macro.Name);
+            }
+        }
     }
 
     private void Add(AstNode node)
@@ -159,6 +184,9 @@ public sealed partial class HeaderReader
         return new TypedefDeclaration(
             node.Name, node.Location, _comments.Read(node), TypeParser.Parse(spelling), _byId.GetValueOrDefault(id));
     }
+
+    [GeneratedRegex(@"^(\w+)(?:\((\w+)\))?$")]
+    private static partial Regex Call();
 
     // clang names an unnamed record after its place; the wording differs between its versions.
     [GeneratedRegex(@"(struct|union|enum) [^ ]*\(?(unnamed|anonymous).*?:\d+:\d+\)")]

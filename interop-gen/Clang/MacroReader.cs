@@ -44,6 +44,25 @@ public static partial class MacroReader
         return macros;
     }
 
+    /// <summary>What the preprocessor makes of each macro, where that is a single name.</summary>
+    /// <param name="compiler">The compiler to preprocess with.</param>
+    /// <param name="options">The header.</param>
+    /// <param name="macros">The macros to expand.</param>
+    /// <returns>Names by macro, in the macros' order.</returns>
+    public static IEnumerable<(MacroDeclaration Macro, string Name)> Expand(
+        ClangCompiler compiler, HeaderOptions options, IReadOnlyList<MacroDeclaration> macros)
+    {
+        string text = string.Concat(macros.Select((macro, i) => $"\n{ProbePrefix}{i} {macro.Name}"));
+        string expanded = macros.Count == 0 ? "" : Encoding.UTF8.GetString(compiler.Preprocess(options, text).Output);
+        return Probe().Matches(expanded).Select(match => (
+            macros[int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture)], match.Groups[2].Value));
+    }
+
+    private const string ProbePrefix = "aios_interop_gen_macro_";
+
+    [GeneratedRegex($@"^{ProbePrefix}([0-9]+) (\w+)\s*$", RegexOptions.Multiline)]
+    private static partial Regex Probe();
+
     [GeneratedRegex("^# ([0-9]+) \"([^\"]*)\"")]
     private static partial Regex Marker();
 

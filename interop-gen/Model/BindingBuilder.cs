@@ -26,7 +26,7 @@ public sealed class BindingBuilder
     /// <param name="used">Bindings whose types may be used.</param>
     public static Binding Build(ClangCompiler compiler, Manifest manifest, IReadOnlyList<Binding> used)
     {
-        var options = new HeaderOptions(manifest.Header, manifest.Include, manifest.Hosted);
+        var options = new HeaderOptions(manifest.Header, manifest.Include, manifest.Hosted, manifest.More);
         var builder = new BindingBuilder(
             new Binding(manifest, HeaderReader.Read(compiler, options)), new Evaluator(compiler, options), used);
         builder.AddHandles();
@@ -38,7 +38,10 @@ public sealed class BindingBuilder
         return builder._binding;
     }
 
-    private bool Owns(Declaration declaration) => declaration.Location.File == _manifest.Header;
+    private bool Owns(Declaration declaration) => _manifest.Owns(declaration.Location.File);
+
+    private IEnumerable<T> Owned<T>(IEnumerable<T> declarations) where T : Declaration => declarations.Where(Owns)
+        .OrderBy(d => d.Location.File, StringComparer.Ordinal).ThenBy(d => d.Location.Offset);
 
     private void AddHandles()
     {
@@ -52,12 +55,9 @@ public sealed class BindingBuilder
 
     private void AddFunctions()
     {
-        // `#define cuFoo cuFoo_v2` makes cuFoo the name that users write and cuFoo_v2 the symbol.
-        var aliases = _header.Macros.Values.Where(macro => _header.Functions.ContainsKey(macro.Replacement))
-            .DistinctBy(macro => macro.Replacement).ToDictionary(macro => macro.Replacement, macro => macro.Name);
-        foreach (FunctionDeclaration function in _header.Functions.Values.Where(Owns).OrderBy(f => f.Location.Offset))
+        foreach (FunctionDeclaration function in Owned(_header.Functions.Values))
         {
-            string field = aliases.GetValueOrDefault(function.Name, function.Name);
+            string field = _header.Aliases.GetValueOrDefault(function.Name, function.Name);
             if (!_manifest.Selects(_manifest.Functions, field) && !_manifest.Functions.Contains(function.Name))
             {
                 continue;
@@ -79,7 +79,7 @@ public sealed class BindingBuilder
 
     private void AddTypes()
     {
-        foreach (TypedefDeclaration typedef in _header.Typedefs.Values.Where(Owns).OrderBy(t => t.Location.Offset))
+        foreach (TypedefDeclaration typedef in Owned(_header.Typedefs.Values))
         {
             if (_manifest.Selects(_manifest.Types, typedef.Name))
             {

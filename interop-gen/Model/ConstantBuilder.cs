@@ -22,7 +22,7 @@ public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator
         EnumGroup[] gathering = [.. _manifest.Enums.Where(g => types.NeededEnums.Any(e => e.Source is null && e.Name == g.Type))];
         IEnumerable<Declaration> candidates = binding.Header.Enums.Where(e => e.Name.Length == 0 && !bound.Contains(e) && owns(e))
             .SelectMany(e => e.Constants).Concat<Declaration>(binding.Header.Macros.Values.Where(m => owns(m) && !IsAlias(m)));
-        foreach (Declaration candidate in candidates.OrderBy(c => c.Location.Line).ThenBy(c => c.Location.Offset))
+        foreach (Declaration candidate in candidates.OrderBy(c => c.Location.File, StringComparer.Ordinal).ThenBy(c => c.Location.Line).ThenBy(c => c.Location.Offset))
         {
             EnumGroup? group = gathering.Where(g => Gathers(g, candidate.Name)).MaxBy(g => g.Prefix.Length);
             if (group is not null)
@@ -44,7 +44,7 @@ public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator
         group.Prefix.Length > 0 && name.StartsWith(group.Prefix, StringComparison.Ordinal)
         && !Manifest.Matches(group.Exclude, name) && !Manifest.Matches(_manifest.Exclude, name);
 
-    private bool IsAlias(MacroDeclaration macro) => binding.Header.Functions.ContainsKey(macro.Replacement);
+    private bool IsAlias(MacroDeclaration macro) => binding.Header.AliasMacros.Contains(macro.Name);
 
     private void BuildEnums(IReadOnlyList<(NeededEnumeration Needed, IReadOnlyList<Declaration> Constants)> enums)
     {
@@ -68,8 +68,10 @@ public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator
             (false, true) => "int",
             (false, false) => "uint",
         };
+        string? prefix = group is { KeepNames: true } || (group is null && !_manifest.ShortMembers) ? null
+            : group is { Prefix.Length: > 0 } ? group.Prefix : CommonWords([.. constants.Select(c => c.Name)]);
         IEnumerable<BoundMember> members = constants.Select(
-            (c, i) => new BoundMember(MemberName(c, group), Narrow(values[i + 1], underlying, c), c));
+            (c, i) => new BoundMember(MemberName(c.Name, prefix), Narrow(values[i + 1], underlying, c), c));
         return new BoundEnumeration(needed.Name, needed.Spelling, underlying, values[0], needed.Declaration, [.. members], group?.Flags ?? false);
     }
 
@@ -83,16 +85,24 @@ public sealed partial class ConstantBuilder(Binding binding, Evaluator evaluator
         _ => throw new GenerationException(constant.Location, $"the value {value} of '{constant.Name}' does not fit its type"),
     };
 
-    private static string MemberName(Declaration constant, EnumGroup? group)
+    private static string MemberName(string constant, string? prefix)
     {
-        if (group is null || group.KeepNames || !constant.Name.StartsWith(group.Prefix, StringComparison.Ordinal))
+        if (prefix is null || !constant.StartsWith(prefix, StringComparison.Ordinal))
         {
-            return constant.Name;
+            return constant;
         }
 
-        string name = string.Concat(constant.Name[group.Prefix.Length..].Split('_', StringSplitOptions.RemoveEmptyEntries)
+        string name = string.Concat(constant[prefix.Length..].Split('_', StringSplitOptions.RemoveEmptyEntries)
             .Select(word => char.ToUpperInvariant(word[0]) + word[1..].ToLowerInvariant()));
         return name.Length > 0 && char.IsAsciiDigit(name[0]) ? "_" + name : name;
+    }
+
+    // What all names begin with, up to the last underscore that leaves something of each.
+    private static string CommonWords(string[] names)
+    {
+        string common = names.Aggregate((a, b) => a[..a.Zip(b).TakeWhile(pair => pair.First == pair.Second).Count()]);
+        int shortest = names.Min(name => name.Length);
+        return common[..(common[..Math.Min(common.Length, shortest - 1)].LastIndexOf('_') + 1)];
     }
 
     private void BuildLoose(List<Declaration> constants)

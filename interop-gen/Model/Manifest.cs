@@ -18,8 +18,17 @@ public sealed record Manifest
     [JsonIgnore]
     public string Name { get; private init; } = "";
 
-    /// <summary>The header, relative to the root.</summary>
+    // Where the toolkit's headers are, with a slash at the end.
+    private string Folder { get; init; } = "";
+
+    /// <summary>The header, relative to the root or, in a toolkit, to its folder of headers.</summary>
     public required string Header { get; init; }
+
+    /// <summary>The toolkit that the header belongs to, as <c>cuda-12.4</c>; empty for a header of this repository.</summary>
+    public string Toolkit { get; init; } = "";
+
+    /// <summary>Other headers of the same toolkit that are bound with it.</summary>
+    public IReadOnlyList<string> More { get; init; } = [];
 
     /// <summary>Where its includes are found, relative to the root.</summary>
     public IReadOnlyList<string> Include { get; init; } = [];
@@ -44,6 +53,9 @@ public sealed record Manifest
 
     /// <summary>What the table is, for its documentation.</summary>
     public required string Summary { get; init; }
+
+    /// <summary>Where the bound part of the header is written as C for those who implement it, or empty.</summary>
+    public string NativeHeader { get; init; } = "";
 
     /// <summary>Class of the constants.</summary>
     public required string ConstantsClass { get; init; }
@@ -75,6 +87,9 @@ public sealed record Manifest
     /// <summary>Incomplete structs that are used through pointers only.</summary>
     public IReadOnlyList<string> Opaque { get; init; } = [];
 
+    /// <summary>Whether members of enums lose the words that all of them begin with and become PascalCase.</summary>
+    public bool ShortMembers { get; init; }
+
     /// <summary>How constants are gathered into enums.</summary>
     public IReadOnlyList<EnumGroup> Enums { get; init; } = [];
 
@@ -90,6 +105,13 @@ public sealed record Manifest
     /// <summary>Reads a manifest.</summary>
     /// <param name="path">Path of the file.</param>
     public static Manifest Load(string path) => LoadAs<Manifest>(path) with { Name = Path.GetFileNameWithoutExtension(path) };
+
+    /// <summary>The manifest with the paths of its toolkit's headers.</summary>
+    /// <param name="folder">The folder of headers.</param>
+    public Manifest Within(string folder) => this with { Header = Path.Combine(folder, Header), Include = [folder], Folder = folder + "/" };
+
+    /// <summary>Whether a file is one of those that are bound: the header itself, or any of its toolkit.</summary>
+    public bool Owns(string file) => Folder.Length > 0 ? file.StartsWith(Folder, StringComparison.Ordinal) : file == Header;
 
     /// <summary>Whether one of the patterns means the name, and it is not excluded.</summary>
     public bool Selects(IReadOnlyList<string> patterns, string name) => Matches(patterns, name) && !Matches(Exclude, name);
@@ -121,7 +143,10 @@ public sealed record EnumGroup
     /// <summary>Typedef or tag that the enum is named after.</summary>
     public required string Type { get; init; }
 
-    /// <summary>What its constants begin with; taken away from the members' names, which become PascalCase.</summary>
+    /// <summary>
+    /// What its constants begin with; taken away from the members' names, which become PascalCase. The words that all of
+    /// them begin with when it is empty.
+    /// </summary>
     public string Prefix { get; init; } = "";
 
     /// <summary>Constants that begin so and yet do not belong to the enum.</summary>

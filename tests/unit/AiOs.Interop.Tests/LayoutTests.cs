@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using AiOs.Interop.Cuda.Layouts;
 using AiOs.Interop.Layouts;
 
 namespace AiOs.Interop.Tests;
@@ -7,23 +8,34 @@ namespace AiOs.Interop.Tests;
 /// <summary>Sizes and offsets of the generated structs against clang's numbers and the machine's C compiler.</summary>
 public class LayoutTests
 {
-    private static (string Item, long Expected, long Actual)[] All() =>
+    private static (string Item, long Expected, long Actual)[] Own() =>
         [.. AiosTableLayout.Measure(), .. KernelTableLayout.Measure(), .. CpuTableLayout.Measure(), .. DLPackTableLayout.Measure()];
+
+    // What the simulator implements: its headers are generated like the C#.
+    private static (string Item, long Expected, long Actual)[] Simulated() => [.. CudaTableLayout.Measure(), .. NvrtcTableLayout.Measure()];
 
     [Fact]
     public void CSharp_lays_out_what_clang_does()
     {
-        (string Item, long Expected, long Actual)[] all = All();
+        (string Item, long Expected, long Actual)[] all = [.. Own(), .. Simulated()];
         Assert.All(all, check => Assert.True(check.Expected == check.Actual, $"{check.Item}: {check.Expected} in C, {check.Actual} in C#"));
         Assert.Contains(("sizeof(aios_elementwise_desc)", 272L, 272L), all);
         Assert.Contains(("offsetof(aios_cpu_info, isa)", 128L, 128L), all);
+        Assert.Contains(("sizeof(CUtensorMap)", 128L, 128L), all);
+        Assert.Contains(("offsetof(CUlaunchConfig, attrs)", 40L, 40L), all);
     }
 
     [Fact]
-    public void The_C_compiler_agrees()
+    public void The_C_compiler_agrees() => Ask(Own(), TestEnvironment.Headers, "aios_cpu.h", "aios_kernels.h", "aios_dlpack.h");
+
+    [Fact]
+    public void The_C_compiler_agrees_on_what_the_simulator_implements() =>
+        Ask(Simulated(), Path.Combine(TestEnvironment.RepositoryRoot, "native", "simulator", "generated"), "cuda.h", "nvrtc.h");
+
+    private static void Ask((string Item, long Expected, long Actual)[] all, string include, params string[] headers)
     {
-        (string Item, long Expected, long Actual)[] all = All();
-        var source = new StringBuilder("#include <stddef.h>\n#include <stdio.h>\n#include \"aios_cpu.h\"\n#include \"aios_kernels.h\"\n#include \"aios_dlpack.h\"\nint main(void) {\n");
+        var source = new StringBuilder("#include <stddef.h>\n#include <stdio.h>\n");
+        source.AppendJoin("", headers.Select(header => $"#include \"{header}\"\n")).Append("int main(void) {\n");
         foreach ((string item, _, _) in all)
         {
             source.Append(CultureInfo.InvariantCulture, $"  printf(\"%lld\\n\", (long long)({item}));\n");
@@ -34,7 +46,7 @@ public class LayoutTests
         {
             string program = Path.Combine(folder, "layout");
             File.WriteAllText(program + ".c", source.Append("}\n").ToString());
-            TestEnvironment.Run("cc", "gcc", "-std=c11", "-I", TestEnvironment.Headers, "-o", program, program + ".c");
+            TestEnvironment.Run("cc", "gcc", "-std=c11", "-I", include, "-o", program, program + ".c");
             Assert.Equal(
                 all.Select(check => $"{check.Actual}"),
                 TestEnvironment.Run(program, "gcc").Split('\n', StringSplitOptions.RemoveEmptyEntries));

@@ -133,7 +133,7 @@ public class ErrorTests
         using var folder = new TemporaryFolder();
         folder.Write("x.h", "struct bits { int a : 3; };\nint other(const char *, ...);\nlong double y;\nint x_f(int v);\n");
         string path = folder.Write("manifests/x.json", Manifest(AllFunctions + ", \"documentationLink\": \"https://example.org/{name}\""));
-        SortedDictionary<string, string> files = Generator.Generate(folder.Path, Path.GetDirectoryName(path)!);
+        SortedDictionary<string, string> files = Generator.Generate(folder.Path, Path.GetDirectoryName(path)!).Files;
         Assert.Contains("delegate* unmanaged[Cdecl]<int, int> x_f;", files["out/x.Table.g.cs"], StringComparison.Ordinal);
         Assert.DoesNotContain("other", files["out/x.Table.g.cs"], StringComparison.Ordinal);
     }

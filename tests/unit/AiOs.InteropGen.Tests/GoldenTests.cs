@@ -19,8 +19,8 @@ public class GoldenTests
     {
         TestEnvironment.RequireClang();
         Assert.Equal(
-            Generator.Generate(TestEnvironment.ProjectRoot, TestEnvironment.Manifests),
-            Generator.Generate(TestEnvironment.ProjectRoot, TestEnvironment.Manifests));
+            Generator.Generate(TestEnvironment.ProjectRoot, TestEnvironment.Manifests).Files,
+            Generator.Generate(TestEnvironment.ProjectRoot, TestEnvironment.Manifests).Files);
     }
 
     [Fact]
