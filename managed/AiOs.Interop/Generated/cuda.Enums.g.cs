@@ -711,6 +711,22 @@ public enum CUshared_carveout : int
     MaxL1 = 0,
 }
 
+/// <summary><c>CUmemorytype</c></summary>
+public enum CUmemorytype : int
+{
+    /// <summary><c>CU_MEMORYTYPE_HOST</c></summary>
+    Host = 1,
+
+    /// <summary><c>CU_MEMORYTYPE_DEVICE</c></summary>
+    Device = 2,
+
+    /// <summary><c>CU_MEMORYTYPE_ARRAY</c></summary>
+    Array = 3,
+
+    /// <summary><c>CU_MEMORYTYPE_UNIFIED</c></summary>
+    Unified = 4,
+}
+
 /// <summary><c>CUcomputemode</c></summary>
 public enum CUcomputemode : int
 {

@@ -32,6 +32,10 @@ public readonly record struct CUlibrary(nint Value);
 /// <param name="Value">The value that the library gave.</param>
 public readonly record struct CUkernel(nint Value);
 
+/// <summary><c>typedef struct CUarray_st *CUarray</c></summary>
+/// <param name="Value">The value that the library gave.</param>
+public readonly record struct CUarray(nint Value);
+
 /// <summary><c>typedef struct CUevent_st *CUevent</c></summary>
 /// <param name="Value">The value that the library gave.</param>
 public readonly record struct CUevent(nint Value);
@@ -131,6 +135,40 @@ public unsafe struct CUDA_KERNEL_NODE_PARAMS
 
     /// <summary><c>CUcontext ctx</c></summary>
     public CUcontext ctx;
+}
+
+/// <summary><c>CUDA_MEMSET_NODE_PARAMS</c></summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct CUDA_MEMSET_NODE_PARAMS
+{
+    /// <summary><c>CUdeviceptr dst</c></summary>
+    public CUdeviceptr dst;
+
+    /// <summary><c>size_t pitch</c></summary>
+    public nuint pitch;
+
+    /// <summary><c>unsigned int value</c></summary>
+    public uint value;
+
+    /// <summary><c>unsigned int elementSize</c></summary>
+    public uint elementSize;
+
+    /// <summary><c>size_t width</c></summary>
+    public nuint width;
+
+    /// <summary><c>size_t height</c></summary>
+    public nuint height;
+}
+
+/// <summary><c>CUDA_HOST_NODE_PARAMS</c></summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct CUDA_HOST_NODE_PARAMS
+{
+    /// <summary><c>CUhostFn fn</c></summary>
+    public delegate* unmanaged[Cdecl]<void*, void> fn;
+
+    /// <summary><c>void *userData</c></summary>
+    public void* userData;
 }
 
 /// <summary><c>CUDA_GRAPH_INSTANTIATE_PARAMS</c></summary>
@@ -315,6 +353,86 @@ public unsafe struct CUlaunchConfig
 
     /// <summary><c>unsigned int numAttrs</c></summary>
     public uint numAttrs;
+}
+
+/// <summary><c>CUDA_MEMCPY3D</c></summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct CUDA_MEMCPY3D
+{
+    /// <summary><c>size_t srcXInBytes</c></summary>
+    public nuint srcXInBytes;
+
+    /// <summary><c>size_t srcY</c></summary>
+    public nuint srcY;
+
+    /// <summary><c>size_t srcZ</c></summary>
+    public nuint srcZ;
+
+    /// <summary><c>size_t srcLOD</c></summary>
+    public nuint srcLOD;
+
+    /// <summary><c>CUmemorytype srcMemoryType</c></summary>
+    public CUmemorytype srcMemoryType;
+
+    /// <summary><c>const void *srcHost</c></summary>
+    public void* srcHost;
+
+    /// <summary><c>CUdeviceptr srcDevice</c></summary>
+    public CUdeviceptr srcDevice;
+
+    /// <summary><c>CUarray srcArray</c></summary>
+    public CUarray srcArray;
+
+    /// <summary><c>void *reserved0</c></summary>
+    public void* reserved0;
+
+    /// <summary><c>size_t srcPitch</c></summary>
+    public nuint srcPitch;
+
+    /// <summary><c>size_t srcHeight</c></summary>
+    public nuint srcHeight;
+
+    /// <summary><c>size_t dstXInBytes</c></summary>
+    public nuint dstXInBytes;
+
+    /// <summary><c>size_t dstY</c></summary>
+    public nuint dstY;
+
+    /// <summary><c>size_t dstZ</c></summary>
+    public nuint dstZ;
+
+    /// <summary><c>size_t dstLOD</c></summary>
+    public nuint dstLOD;
+
+    /// <summary><c>CUmemorytype dstMemoryType</c></summary>
+    public CUmemorytype dstMemoryType;
+
+    /// <summary><c>void *dstHost</c></summary>
+    public void* dstHost;
+
+    /// <summary><c>CUdeviceptr dstDevice</c></summary>
+    public CUdeviceptr dstDevice;
+
+    /// <summary><c>CUarray dstArray</c></summary>
+    public CUarray dstArray;
+
+    /// <summary><c>void *reserved1</c></summary>
+    public void* reserved1;
+
+    /// <summary><c>size_t dstPitch</c></summary>
+    public nuint dstPitch;
+
+    /// <summary><c>size_t dstHeight</c></summary>
+    public nuint dstHeight;
+
+    /// <summary><c>size_t WidthInBytes</c></summary>
+    public nuint WidthInBytes;
+
+    /// <summary><c>size_t Height</c></summary>
+    public nuint Height;
+
+    /// <summary><c>size_t Depth</c></summary>
+    public nuint Depth;
 }
 
 /// <summary><c>CUtensorMap</c></summary>

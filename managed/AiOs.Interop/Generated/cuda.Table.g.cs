@@ -135,6 +135,9 @@ public sealed unsafe class CudaTable
         cuGraphAddKernelNode = (delegate* unmanaged[Cdecl]<CUgraphNode*, CUgraph, CUgraphNode*, nuint, CUDA_KERNEL_NODE_PARAMS*, CUresult>)Export(library, path, "cuGraphAddKernelNode_v2");
         cuGraphKernelNodeGetParams = (delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_KERNEL_NODE_PARAMS*, CUresult>)Export(library, path, "cuGraphKernelNodeGetParams_v2");
         cuGraphKernelNodeSetParams = (delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_KERNEL_NODE_PARAMS*, CUresult>)Export(library, path, "cuGraphKernelNodeSetParams_v2");
+        cuGraphMemcpyNodeGetParams = (delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_MEMCPY3D*, CUresult>)Export(library, path, "cuGraphMemcpyNodeGetParams");
+        cuGraphMemsetNodeGetParams = (delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_MEMSET_NODE_PARAMS*, CUresult>)Export(library, path, "cuGraphMemsetNodeGetParams");
+        cuGraphHostNodeGetParams = (delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_HOST_NODE_PARAMS*, CUresult>)Export(library, path, "cuGraphHostNodeGetParams");
         cuGraphAddEmptyNode = (delegate* unmanaged[Cdecl]<CUgraphNode*, CUgraph, CUgraphNode*, nuint, CUresult>)Export(library, path, "cuGraphAddEmptyNode");
         cuGraphClone = (delegate* unmanaged[Cdecl]<CUgraph*, CUgraph, CUresult>)Export(library, path, "cuGraphClone");
         cuGraphNodeGetType = (delegate* unmanaged[Cdecl]<CUgraphNode, CUgraphNodeType*, CUresult>)Export(library, path, "cuGraphNodeGetType");
@@ -146,6 +149,9 @@ public sealed unsafe class CudaTable
         cuGraphInstantiate = (delegate* unmanaged[Cdecl]<CUgraphExec*, CUgraph, ulong, CUresult>)Export(library, path, "cuGraphInstantiateWithFlags");
         cuGraphInstantiateWithParams = (delegate* unmanaged[Cdecl]<CUgraphExec*, CUgraph, CUDA_GRAPH_INSTANTIATE_PARAMS*, CUresult>)Find(library, "cuGraphInstantiateWithParams");
         cuGraphExecKernelNodeSetParams = (delegate* unmanaged[Cdecl]<CUgraphExec, CUgraphNode, CUDA_KERNEL_NODE_PARAMS*, CUresult>)Export(library, path, "cuGraphExecKernelNodeSetParams_v2");
+        cuGraphExecMemcpyNodeSetParams = (delegate* unmanaged[Cdecl]<CUgraphExec, CUgraphNode, CUDA_MEMCPY3D*, CUcontext, CUresult>)Export(library, path, "cuGraphExecMemcpyNodeSetParams");
+        cuGraphExecMemsetNodeSetParams = (delegate* unmanaged[Cdecl]<CUgraphExec, CUgraphNode, CUDA_MEMSET_NODE_PARAMS*, CUcontext, CUresult>)Export(library, path, "cuGraphExecMemsetNodeSetParams");
+        cuGraphExecHostNodeSetParams = (delegate* unmanaged[Cdecl]<CUgraphExec, CUgraphNode, CUDA_HOST_NODE_PARAMS*, CUresult>)Export(library, path, "cuGraphExecHostNodeSetParams");
         cuGraphUpload = (delegate* unmanaged[Cdecl]<CUgraphExec, CUstream, CUresult>)Export(library, path, "cuGraphUpload");
         cuGraphLaunch = (delegate* unmanaged[Cdecl]<CUgraphExec, CUstream, CUresult>)Export(library, path, "cuGraphLaunch");
         cuGraphExecDestroy = (delegate* unmanaged[Cdecl]<CUgraphExec, CUresult>)Export(library, path, "cuGraphExecDestroy");
@@ -540,6 +546,15 @@ public sealed unsafe class CudaTable
     /// <summary><c>CUresult cuGraphKernelNodeSetParams(CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS *nodeParams)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_KERNEL_NODE_PARAMS*, CUresult> cuGraphKernelNodeSetParams;
 
+    /// <summary><c>CUresult cuGraphMemcpyNodeGetParams(CUgraphNode hNode, CUDA_MEMCPY3D *nodeParams)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_MEMCPY3D*, CUresult> cuGraphMemcpyNodeGetParams;
+
+    /// <summary><c>CUresult cuGraphMemsetNodeGetParams(CUgraphNode hNode, CUDA_MEMSET_NODE_PARAMS *nodeParams)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_MEMSET_NODE_PARAMS*, CUresult> cuGraphMemsetNodeGetParams;
+
+    /// <summary><c>CUresult cuGraphHostNodeGetParams(CUgraphNode hNode, CUDA_HOST_NODE_PARAMS *nodeParams)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUgraphNode, CUDA_HOST_NODE_PARAMS*, CUresult> cuGraphHostNodeGetParams;
+
     /// <summary><c>CUresult cuGraphAddEmptyNode(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies, size_t numDependencies)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<CUgraphNode*, CUgraph, CUgraphNode*, nuint, CUresult> cuGraphAddEmptyNode;
 
@@ -575,6 +590,15 @@ public sealed unsafe class CudaTable
 
     /// <summary><c>CUresult cuGraphExecKernelNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_KERNEL_NODE_PARAMS *nodeParams)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<CUgraphExec, CUgraphNode, CUDA_KERNEL_NODE_PARAMS*, CUresult> cuGraphExecKernelNodeSetParams;
+
+    /// <summary><c>CUresult cuGraphExecMemcpyNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_MEMCPY3D *copyParams, CUcontext ctx)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUgraphExec, CUgraphNode, CUDA_MEMCPY3D*, CUcontext, CUresult> cuGraphExecMemcpyNodeSetParams;
+
+    /// <summary><c>CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_MEMSET_NODE_PARAMS *memsetParams, CUcontext ctx)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUgraphExec, CUgraphNode, CUDA_MEMSET_NODE_PARAMS*, CUcontext, CUresult> cuGraphExecMemsetNodeSetParams;
+
+    /// <summary><c>CUresult cuGraphExecHostNodeSetParams(CUgraphExec hGraphExec, CUgraphNode hNode, const CUDA_HOST_NODE_PARAMS *nodeParams)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUgraphExec, CUgraphNode, CUDA_HOST_NODE_PARAMS*, CUresult> cuGraphExecHostNodeSetParams;
 
     /// <summary><c>CUresult cuGraphUpload(CUgraphExec hGraphExec, CUstream hStream)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<CUgraphExec, CUstream, CUresult> cuGraphUpload;

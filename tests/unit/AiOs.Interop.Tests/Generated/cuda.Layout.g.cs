@@ -23,6 +23,7 @@ internal static unsafe class CudaTableLayout
         ("sizeof(CUgraphNode)", 8, sizeof(CUgraphNode)),
         ("sizeof(CUgraphExec)", 8, sizeof(CUgraphExec)),
         ("sizeof(CUgraphDeviceNode)", 8, sizeof(CUgraphDeviceNode)),
+        ("sizeof(CUarray)", 8, sizeof(CUarray)),
         ("sizeof(CUmemoryPool)", 8, sizeof(CUmemoryPool)),
         ("sizeof(CUmemGenericAllocationHandle)", 8, sizeof(CUmemGenericAllocationHandle)),
         ("sizeof(CUresult)", 4, sizeof(CUresult)),
@@ -47,6 +48,7 @@ internal static unsafe class CudaTableLayout
         ("sizeof(CUsynchronizationPolicy)", 4, sizeof(CUsynchronizationPolicy)),
         ("sizeof(CUclusterSchedulingPolicy)", 4, sizeof(CUclusterSchedulingPolicy)),
         ("sizeof(CUlaunchMemSyncDomain)", 4, sizeof(CUlaunchMemSyncDomain)),
+        ("sizeof(CUmemorytype)", 4, sizeof(CUmemorytype)),
         ("sizeof(CUgraphNodeType)", 4, sizeof(CUgraphNodeType)),
         ("sizeof(CUgraphInstantiateResult)", 4, sizeof(CUgraphInstantiateResult)),
         ("sizeof(CUgraphExecUpdateResult)", 4, sizeof(CUgraphExecUpdateResult)),
@@ -86,6 +88,9 @@ internal static unsafe class CudaTableLayout
         .. Measure_CUlaunchAttribute(),
         .. Measure_CUlaunchConfig(),
         .. Measure_CUDA_KERNEL_NODE_PARAMS(),
+        .. Measure_CUDA_MEMCPY3D(),
+        .. Measure_CUDA_MEMSET_NODE_PARAMS(),
+        .. Measure_CUDA_HOST_NODE_PARAMS(),
         .. Measure_CUDA_GRAPH_INSTANTIATE_PARAMS(),
         .. Measure_CUgraphExecUpdateResultInfo(),
         .. Measure_CUtensorMap(),
@@ -382,6 +387,99 @@ internal static unsafe class CudaTableLayout
             ("sizeof(((CUDA_KERNEL_NODE_PARAMS *)0)->kern)", 8, sizeof(CUkernel)),
             ("offsetof(CUDA_KERNEL_NODE_PARAMS, ctx)", 64, (byte*)&item.ctx - (byte*)&item),
             ("sizeof(((CUDA_KERNEL_NODE_PARAMS *)0)->ctx)", 8, sizeof(CUcontext)),
+        ];
+    }
+
+    private static (string Item, long Expected, long Actual)[] Measure_CUDA_MEMCPY3D()
+    {
+        CUDA_MEMCPY3D item = default;
+        return
+        [
+            ("sizeof(CUDA_MEMCPY3D)", 200, sizeof(CUDA_MEMCPY3D)),
+            ("offsetof(CUDA_MEMCPY3D, srcXInBytes)", 0, (byte*)&item.srcXInBytes - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcXInBytes)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, srcY)", 8, (byte*)&item.srcY - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcY)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, srcZ)", 16, (byte*)&item.srcZ - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcZ)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, srcLOD)", 24, (byte*)&item.srcLOD - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcLOD)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, srcMemoryType)", 32, (byte*)&item.srcMemoryType - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcMemoryType)", 4, sizeof(CUmemorytype)),
+            ("offsetof(CUDA_MEMCPY3D, srcHost)", 40, (byte*)&item.srcHost - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcHost)", 8, sizeof(void*)),
+            ("offsetof(CUDA_MEMCPY3D, srcDevice)", 48, (byte*)&item.srcDevice - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcDevice)", 8, sizeof(CUdeviceptr)),
+            ("offsetof(CUDA_MEMCPY3D, srcArray)", 56, (byte*)&item.srcArray - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcArray)", 8, sizeof(CUarray)),
+            ("offsetof(CUDA_MEMCPY3D, reserved0)", 64, (byte*)&item.reserved0 - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->reserved0)", 8, sizeof(void*)),
+            ("offsetof(CUDA_MEMCPY3D, srcPitch)", 72, (byte*)&item.srcPitch - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcPitch)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, srcHeight)", 80, (byte*)&item.srcHeight - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->srcHeight)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, dstXInBytes)", 88, (byte*)&item.dstXInBytes - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstXInBytes)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, dstY)", 96, (byte*)&item.dstY - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstY)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, dstZ)", 104, (byte*)&item.dstZ - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstZ)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, dstLOD)", 112, (byte*)&item.dstLOD - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstLOD)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, dstMemoryType)", 120, (byte*)&item.dstMemoryType - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstMemoryType)", 4, sizeof(CUmemorytype)),
+            ("offsetof(CUDA_MEMCPY3D, dstHost)", 128, (byte*)&item.dstHost - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstHost)", 8, sizeof(void*)),
+            ("offsetof(CUDA_MEMCPY3D, dstDevice)", 136, (byte*)&item.dstDevice - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstDevice)", 8, sizeof(CUdeviceptr)),
+            ("offsetof(CUDA_MEMCPY3D, dstArray)", 144, (byte*)&item.dstArray - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstArray)", 8, sizeof(CUarray)),
+            ("offsetof(CUDA_MEMCPY3D, reserved1)", 152, (byte*)&item.reserved1 - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->reserved1)", 8, sizeof(void*)),
+            ("offsetof(CUDA_MEMCPY3D, dstPitch)", 160, (byte*)&item.dstPitch - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstPitch)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, dstHeight)", 168, (byte*)&item.dstHeight - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->dstHeight)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, WidthInBytes)", 176, (byte*)&item.WidthInBytes - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->WidthInBytes)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, Height)", 184, (byte*)&item.Height - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->Height)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMCPY3D, Depth)", 192, (byte*)&item.Depth - (byte*)&item),
+            ("sizeof(((CUDA_MEMCPY3D *)0)->Depth)", 8, sizeof(nuint)),
+        ];
+    }
+
+    private static (string Item, long Expected, long Actual)[] Measure_CUDA_MEMSET_NODE_PARAMS()
+    {
+        CUDA_MEMSET_NODE_PARAMS item = default;
+        return
+        [
+            ("sizeof(CUDA_MEMSET_NODE_PARAMS)", 40, sizeof(CUDA_MEMSET_NODE_PARAMS)),
+            ("offsetof(CUDA_MEMSET_NODE_PARAMS, dst)", 0, (byte*)&item.dst - (byte*)&item),
+            ("sizeof(((CUDA_MEMSET_NODE_PARAMS *)0)->dst)", 8, sizeof(CUdeviceptr)),
+            ("offsetof(CUDA_MEMSET_NODE_PARAMS, pitch)", 8, (byte*)&item.pitch - (byte*)&item),
+            ("sizeof(((CUDA_MEMSET_NODE_PARAMS *)0)->pitch)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMSET_NODE_PARAMS, value)", 16, (byte*)&item.value - (byte*)&item),
+            ("sizeof(((CUDA_MEMSET_NODE_PARAMS *)0)->value)", 4, sizeof(uint)),
+            ("offsetof(CUDA_MEMSET_NODE_PARAMS, elementSize)", 20, (byte*)&item.elementSize - (byte*)&item),
+            ("sizeof(((CUDA_MEMSET_NODE_PARAMS *)0)->elementSize)", 4, sizeof(uint)),
+            ("offsetof(CUDA_MEMSET_NODE_PARAMS, width)", 24, (byte*)&item.width - (byte*)&item),
+            ("sizeof(((CUDA_MEMSET_NODE_PARAMS *)0)->width)", 8, sizeof(nuint)),
+            ("offsetof(CUDA_MEMSET_NODE_PARAMS, height)", 32, (byte*)&item.height - (byte*)&item),
+            ("sizeof(((CUDA_MEMSET_NODE_PARAMS *)0)->height)", 8, sizeof(nuint)),
+        ];
+    }
+
+    private static (string Item, long Expected, long Actual)[] Measure_CUDA_HOST_NODE_PARAMS()
+    {
+        CUDA_HOST_NODE_PARAMS item = default;
+        return
+        [
+            ("sizeof(CUDA_HOST_NODE_PARAMS)", 16, sizeof(CUDA_HOST_NODE_PARAMS)),
+            ("offsetof(CUDA_HOST_NODE_PARAMS, fn)", 0, (byte*)&item.fn - (byte*)&item),
+            ("sizeof(((CUDA_HOST_NODE_PARAMS *)0)->fn)", 8, sizeof(delegate* unmanaged[Cdecl]<void*, void>)),
+            ("offsetof(CUDA_HOST_NODE_PARAMS, userData)", 8, (byte*)&item.userData - (byte*)&item),
+            ("sizeof(((CUDA_HOST_NODE_PARAMS *)0)->userData)", 8, sizeof(void*)),
         ];
     }
 
