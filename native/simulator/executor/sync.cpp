@@ -1,0 +1,225 @@
+#include "sync.h"
+
+#include <bit>
+
+#include "engine.h"
+#include "report.h"
+
+namespace aios::sim {
+namespace {
+
+bool same_place(const Site &a, const Site &b) {
+  return a.line() == b.line() && a.column() == b.column() && std::string_view(a.file_name()) == b.file_name();
+}
+
+std::string hexadecimal(uint32_t value) {
+  char text[16];
+  std::snprintf(text, sizeof text, "0x%08x", value);
+  return text;
+}
+
+std::string describe_meeting(const Thread &thread) {
+  for (const Meeting &meeting : thread.warp->meetings)
+    if (meeting.arrived >> thread.lane & 1)
+      return std::string(meeting.op->name) + " of lanes " + hexadecimal(meeting.mask) + ", of which " +
+             hexadecimal(meeting.mask & thread.warp->alive & ~meeting.arrived) + " have not come";
+  return "a warp-wide operation";
+}
+
+std::string describe_barrier(const Thread &thread) {
+  const Barrier &barrier = thread.block->barriers[thread.wait.address];
+  return (thread.wait.address == 0 ? std::string("__syncthreads") : "barrier " + std::to_string(thread.wait.address)) +
+         ", where " + std::to_string(barrier.arrived) + " of " + std::to_string(barrier.expected) +
+         " threads have arrived";
+}
+
+void finish(Warp &warp, size_t position) {
+  Meeting meeting = warp.meetings[position];
+  warp.meetings.erase(warp.meetings.begin() + static_cast<ptrdiff_t>(position));
+  Engine &engine = Engine::get();
+  if (meeting.op->complete != nullptr)
+    meeting.op->complete(meeting);
+  if (meeting.op->ordered && engine.keeps_clocks()) {
+    KnowledgeJoin join;
+    for (uint32_t lanes = meeting.arrived; lanes != 0; lanes &= lanes - 1)
+      release_to(join, meeting.thread(static_cast<unsigned>(std::countr_zero(lanes))));
+    Knowledge knowledge = join.result();
+    for (uint32_t lanes = meeting.arrived; lanes != 0; lanes &= lanes - 1)
+      meeting.thread(static_cast<unsigned>(std::countr_zero(lanes))).knowledge = knowledge;
+  }
+  for (uint32_t lanes = meeting.arrived; lanes != 0; lanes &= lanes - 1) {
+    Thread &thread = meeting.thread(static_cast<unsigned>(std::countr_zero(lanes)));
+    if (thread.state == State::waiting)
+      engine.wake(thread);
+  }
+}
+
+/// Lets everybody go who waits at a barrier that is complete.
+void open(Barrier &barrier) {
+  Engine &engine = Engine::get();
+  for (size_t w = 0; w < barrier.lanes.size(); ++w) {
+    uint32_t lanes = barrier.lanes[w];
+    if (lanes != 0 && lanes != barrier.first->block->warps[w].alive)
+      stop(Fault::divergence, barrier.site, "a barrier was entered by lanes 0x%08x of warp %zu and not by the others",
+           lanes, w);
+  }
+  // What waits here has also released here, so that the bound holds all that it knew.
+  Knowledge knowledge = barrier.released.result();
+  for (Thread *thread : barrier.waiting) {
+    if (engine.keeps_clocks())
+      thread->knowledge = knowledge;
+    if (thread->operand != nullptr)
+      *static_cast<int *>(thread->operand) = barrier.result;
+    if (thread->state == State::waiting)
+      engine.wake(*thread);
+  }
+  barrier.waiting.clear();
+  barrier.released.clear();
+  barrier.arrived = barrier.expected = 0;
+}
+
+} // namespace
+
+void release_to(KnowledgeJoin &join, Thread &thread) {
+  join.add(thread.knowledge);
+  join.seen.add(thread.id, thread.time++);
+}
+
+void acquire(Thread &thread, const Knowledge &knowledge) {
+  KnowledgeJoin join;
+  join.add(thread.knowledge);
+  join.add(knowledge);
+  thread.knowledge = join.result();
+}
+
+void meet(const WarpOp &op, uint32_t mask, void *operand, const Site &site) {
+  Thread &self = *current;
+  Warp &warp = *self.warp;
+  uint32_t bit = 1u << self.lane;
+  if ((mask & bit) == 0)
+    stop(Fault::divergence, site, "%s with mask 0x%08x is executed by lane %u, which the mask leaves out", op.name,
+         mask, self.lane);
+  if (op.aligned && (mask & ~warp.alive) != 0)
+    stop(Fault::divergence, site, "%s needs all lanes of the warp, but lanes 0x%08x have exited or do not exist",
+         op.name, mask & ~warp.alive);
+  self.operand = operand;
+  size_t position = 0;
+  for (; position < warp.meetings.size(); ++position) {
+    const Meeting &meeting = warp.meetings[position];
+    if ((meeting.mask & mask) == 0)
+      continue;
+    unsigned other = static_cast<unsigned>(std::countr_zero(meeting.arrived));
+    if (meeting.op != &op || meeting.mask != mask)
+      stop(Fault::divergence, site, "%s with mask 0x%08x, while lane %u of the warp waits in %s with mask 0x%08x at %s",
+           op.name, mask, other, meeting.op->name, meeting.mask, place(meeting.site).c_str());
+    if (op.aligned && !same_place(meeting.site, site))
+      stop(Fault::divergence, site,
+           "%s must be executed by all lanes of the warp together, but lane %u executes the one at %s", op.name, other,
+           place(meeting.site).c_str());
+    break;
+  }
+  if (position == warp.meetings.size())
+    warp.meetings.push_back(Meeting{&op, &warp, mask, 0, site});
+  Meeting &meeting = warp.meetings[position];
+  meeting.arrived |= bit;
+  if (meeting.arrived == (mask & warp.alive))
+    finish(warp, position);
+  else
+    Engine::get().wait(Wait{describe_meeting, site});
+}
+
+void leave_warp(Thread &thread) {
+  Warp &warp = *thread.warp;
+  for (size_t i = warp.meetings.size(); i-- > 0;) {
+    const Meeting &meeting = warp.meetings[i];
+    if (meeting.op->aligned)
+      stop(Fault::divergence, meeting.site, "%s needs all lanes of the warp, but lane %u has exited", meeting.op->name,
+           thread.lane);
+    if (meeting.arrived == (meeting.mask & warp.alive))
+      finish(warp, i);
+  }
+}
+
+namespace {
+
+void arrive(Barrier &barrier, unsigned id, unsigned count, bool waits, const Site &site) {
+  Thread &self = *current;
+  Engine &engine = Engine::get();
+  if (barrier.expected == 0) {
+    barrier.expected = count;
+    barrier.site = site;
+    barrier.first = &self;
+    barrier.lanes.assign(self.block->warp_count, 0);
+  } else if (barrier.expected != count) {
+    stop(Fault::protocol, site, "barrier %u is entered for %u threads, but %s at %s has entered it for %u", id, count,
+         thread_name(*barrier.first).c_str(), place(barrier.site).c_str(), barrier.expected);
+  }
+  uint32_t &lanes = barrier.lanes[self.warp->index];
+  if (lanes >> self.lane & 1)
+    stop(Fault::protocol, site, "barrier %u is entered twice by the same thread before it is complete", id);
+  lanes |= 1u << self.lane;
+  if (engine.keeps_clocks())
+    release_to(barrier.released, self);
+  if (waits)
+    barrier.waiting.push_back(&self);
+  if (++barrier.arrived == barrier.expected)
+    open(barrier);
+  else if (waits)
+    engine.wait(Wait{describe_barrier, site, id});
+}
+
+} // namespace
+
+int sync_block(Vote vote, int predicate, const Site &site) {
+  Thread &self = *current;
+  Block &block = *self.block;
+  Barrier &barrier = block.barriers[0];
+  auto size = static_cast<uint32_t>(Engine::get().launch().block.volume());
+  if (block.alive != size)
+    stop(Fault::divergence, site, "__syncthreads after %u threads of the block have exited", size - block.alive);
+  if (barrier.expected == 0)
+    barrier.result = vote == Vote::all ? 1 : 0;
+  else if (!same_place(barrier.site, site))
+    stop(Fault::divergence, site, "__syncthreads in divergent code: %s waits at the one at %s",
+         thread_name(*barrier.first).c_str(), place(barrier.site).c_str());
+  int holds = predicate != 0 ? 1 : 0;
+  if (vote == Vote::count)
+    barrier.result += holds;
+  else if (vote == Vote::all)
+    barrier.result &= holds;
+  else
+    barrier.result |= holds;
+  int result = 0;
+  self.operand = &result;
+  arrive(barrier, 0, size, true, site);
+  return result;
+}
+
+namespace {
+
+void enter_named(unsigned id, unsigned count, bool waits, const Site &site) {
+  if (id >= kNamedBarriers || count == 0 || count % kWarpSize != 0 || count > Engine::get().launch().block.volume())
+    stop(Fault::protocol, site, "barrier %u for %u threads: there are barriers 0 to 15, for whole warps of the block",
+         id, count);
+  current->operand = nullptr;
+  arrive(current->block->barriers[id], id, count, waits, site);
+}
+
+} // namespace
+
+void sync_named(unsigned id, unsigned count, const Site &site) {
+  enter_named(id, count, true, site);
+}
+
+void arrive_named(unsigned id, unsigned count, const Site &site) {
+  enter_named(id, count, false, site);
+}
+
+void leave_block(Thread &thread) {
+  const Barrier &barrier = thread.block->barriers[0];
+  if (barrier.expected == Engine::get().launch().block.volume())
+    stop(Fault::divergence, barrier.site, "__syncthreads, where %s waits, is never reached by %s, which has exited",
+         thread_name(*barrier.first).c_str(), thread_name(thread).c_str());
+}
+
+} // namespace aios::sim

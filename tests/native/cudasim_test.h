@@ -1,0 +1,31 @@
+// Support of the simulator's tests: grids run directly, without a driver.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "kernels/cuda/launch.cuh"
+
+namespace cudasim_test {
+
+using namespace aios;
+using cuda::Shared;
+using sim::Dim3;
+using sim::Fault;
+using sim::Outcome;
+
+/// Seeds that every kernel is run with; a planted bug must be found with each.
+constexpr uint64_t kSeeds = 20;
+
+template <class... P>
+Outcome run(uint64_t seed, Dim3 grid, Dim3 block, size_t shared_bytes, void (*kernel)(P...),
+            std::type_identity_t<P>... arguments) {
+  return sim::run_grid(sim::Launch{.name = "kernel",
+                                   .grid = grid,
+                                   .block = block,
+                                   .cluster = Dim3(1, 1, 1),
+                                   .shared_bytes = shared_bytes,
+                                   .body = [=] { kernel(arguments...); },
+                                   .seed = seed});
+}
+
+} // namespace cudasim_test
