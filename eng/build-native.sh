@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Configures (once) and builds one CMake preset: build-native.sh release|debug|asan|tsan|aarch64 [target]. The target `libraries`
-# is what the managed build needs; without one the native tests are built too.
+# Configures (once) and builds one CMake preset: build-native.sh release|debug|asan|tsan|aarch64|cuda [target]. The target
+# `libraries` is what the managed build needs; without one the native tests are built too. `cuda` is libaios_cuda.so alone,
+# built with the toolkit that AIOS_CUDA_HOME names or eng/cuda-toolkit.sh knows.
 # Prints nothing when all is well; names what is missing, and how to install it, before anything else fails.
 set -euo pipefail
-preset=${1:?usage: build-native.sh release|debug|asan|tsan|aarch64 [target]} target=${2:-all}
+preset=${1:?usage: build-native.sh release|debug|asan|tsan|aarch64|cuda [target]} target=${2:-all} options=()
 cd "$(dirname "$0")/.."
 
 need() { # command, Debian package
@@ -14,6 +15,12 @@ command -v "${CXX:-c++}" >/dev/null || { echo "error: no C++ compiler was found;
 command -v ninja >/dev/null || command -v make >/dev/null ||
   { echo "error: neither ninja nor make was found; install one with: apt-get install ninja-build" >&2; exit 1; }
 
+if [ "$preset" = cuda ]; then
+  home=${AIOS_CUDA_HOME:-$(eng/cuda-toolkit.sh --cached | tail -n 1)}
+  [ -x "$home/bin/nvcc" ] || { echo "error: no CUDA toolkit was found; get one with: eng/cuda-toolkit.sh" >&2; exit 1; }
+  target=${2:-aios_cuda} options=("-DAIOS_CUDA_HOME=$home")
+fi
+
 # Two projects of one solution may ask for the same build at the same time.
 mkdir -p "build/$preset"
 exec 9>"build/$preset/.lock"
@@ -23,6 +30,6 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if [ ! -f "build/$preset/build.ninja" ] && [ ! -f "build/$preset/Makefile" ]; then
   generator=(); command -v ninja >/dev/null && generator=(-G Ninja)
-  cmake --preset "$preset" "${generator[@]}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  cmake --preset "$preset" "${generator[@]}" "${options[@]}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 fi
 cmake --build "build/$preset" --target "$target" --parallel "$(nproc)" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }

@@ -168,6 +168,9 @@ public sealed record ProviderManifest
     /// <summary>Manifests of the headers it implements, in the order of their hash.</summary>
     public required IReadOnlyList<string> Headers { get; init; }
 
+    /// <summary>What it exports besides, as patterns of the linker's version script.</summary>
+    public IReadOnlyList<string> Exports { get; init; } = [];
+
     /// <summary>Folder of the native files, relative to the root.</summary>
     public required string NativeOutput { get; init; }
 

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "../cpu/generated/header_hash.g.h"
+#include "generated/header_hash.g.h" // of the library that this becomes a part of
 
 namespace aios {
 namespace {
