@@ -1,13 +1,15 @@
 #include "status.h"
 
 #include <cstdio>
+#include <memory>
 
 #include "generated/header_hash.g.h" // of the library that this becomes a part of
 
 namespace aios {
 namespace {
 
-thread_local char last_error[kErrorCapacity];
+// A pointer, because the system keeps little room for the thread-local memory of all libraries together.
+thread_local std::unique_ptr<char[]> last_error;
 
 } // namespace
 
@@ -21,8 +23,10 @@ void format_line(char *text, int capacity, const char *format, va_list arguments
 
 aios_status fail(aios_status status, const char *format, ...) {
   va_list arguments;
+  if (last_error == nullptr)
+    last_error = std::make_unique<char[]>(kErrorCapacity);
   va_start(arguments, format);
-  format_line(last_error, kErrorCapacity, format, arguments);
+  format_line(last_error.get(), kErrorCapacity, format, arguments);
   va_end(arguments);
   return status;
 }
@@ -40,7 +44,7 @@ const char *aios_header_hash(void) {
 }
 
 const char *aios_last_error(void) {
-  return aios::last_error;
+  return aios::last_error == nullptr ? "" : aios::last_error.get();
 }
 
 const char *aios_status_name(aios_status status) {

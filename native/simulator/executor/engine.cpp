@@ -25,8 +25,9 @@ Engine::Engine() : fibers_(&Engine::fiber_entry) {
 }
 
 Engine &Engine::get() {
-  static thread_local Engine engine;
-  return engine;
+  // A pointer, because the system keeps little room for the thread-local memory of all libraries together.
+  static thread_local const std::unique_ptr<Engine> engine = std::make_unique<Engine>();
+  return *engine;
 }
 
 Outcome run_grid(const Launch &launch) {
