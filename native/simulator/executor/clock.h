@@ -44,6 +44,9 @@ private:
   Times result_; // null when values_ has grown since
 };
 
+/// The bound of two vectors. Threads that know the same and learn the same share the result.
+Times joined(const Times &a, const Times &b);
+
 /// The same for knowledge.
 struct KnowledgeJoin {
   Join seen, fenced;

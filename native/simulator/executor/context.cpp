@@ -136,7 +136,7 @@ void prepare(Context &context, void *stack, size_t size, void (*entry)()) {
 #else
   void **frame = top - 20;
   std::memset(frame, 0, 20 * sizeof(void *));
-  frame[11] = reinterpret_cast<void *>(entry); // x30
+  frame[11] = reinterpret_cast<void *>(entry);       // x30
 #endif
   context.stack_pointer = frame;
 }
@@ -160,11 +160,16 @@ void switch_context(Context &from, Context &to) {
   aios_sim_switch(&from.stack_pointer, to.stack_pointer);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
+#elif defined(__SANITIZE_THREAD__)
+  if (__tsan_get_current_fiber() != from.tsan_fiber) // back from a signal handler
+    __tsan_switch_to_fiber(from.tsan_fiber, 0);
 #endif
 }
 
-void continue_from_signal(Context &from, Context &to, void *machine_context) {
-  announce(from, to);
+void continue_from_signal([[maybe_unused]] Context &from, Context &to, void *machine_context) {
+#if defined(__SANITIZE_ADDRESS__)
+  announce(from, to); // the thread sanitizer must not see the switch before the handler has returned
+#endif
   auto &machine = static_cast<ucontext_t *>(machine_context)->uc_mcontext;
 #if defined(__x86_64__)
   machine.gregs[REG_RIP] = reinterpret_cast<greg_t>(&aios_sim_resume);

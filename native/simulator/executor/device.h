@@ -18,6 +18,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 extern constinit thread_local aios::sim::Dim3 threadIdx [[gnu::tls_model("initial-exec")]];
 extern constinit thread_local aios::sim::Dim3 blockIdx [[gnu::tls_model("initial-exec")]];

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
+#include "../instructions/asynchrony.h"
 #include "device.h"
 #include "report.h"
 #include "signals.h"
@@ -20,9 +22,11 @@ constexpr unsigned kFreezeMagnitude = 11; // epochs of up to 2^12 steps
 
 } // namespace
 
-Engine::Engine() : fibers_(&Engine::fiber_entry) {
+Engine::Engine() : fibers_(&Engine::fiber_entry), asynchrony_(std::make_unique<Asynchrony>()) {
   adopt_thread(main_);
 }
+
+Engine::~Engine() = default;
 
 Engine &Engine::get() {
   // A pointer, because the system keeps little room for the thread-local memory of all libraries together.
@@ -155,6 +159,7 @@ bool Engine::run_group(uint64_t group) {
     blocks_[i]->rank = i;
     begin_block(*blocks_[i], group);
   }
+  asynchronous_ = false;
   auto count = static_cast<uint32_t>(threads_.size());
   fresh_ = unfinished_ = count;
   fresh_at_ = random_.below(count);
@@ -214,6 +219,11 @@ void Engine::finish_thread() {
   if (!thread.warp->meetings.empty())
     leave_warp(thread);
   leave_block(thread);
+  if (asynchronous_) {
+    asynchrony_->leave(thread);
+    if (thread.block->alive == 0)
+      asynchrony_->leave(*thread.block);
+  }
   thread.fiber = nullptr;
 }
 
@@ -232,6 +242,14 @@ void Engine::switch_to(Thread *thread) {
     select(thread);
   }
   switch_context(from, running_->context);
+}
+
+Asynchrony &Engine::asynchrony() {
+  if (!asynchronous_) {
+    asynchronous_ = true;
+    asynchrony_->begin();
+  }
+  return *asynchrony_;
 }
 
 void Engine::wait(const Wait &wait) {
@@ -264,12 +282,16 @@ void Engine::after(uint64_t delay, std::function<void()> action) {
 }
 
 void Engine::deliver() {
+  if (events_.empty() || events_.front().due > now_)
+    return;
+  Thread *self = std::exchange(current, nullptr); // what happens now is nobody's doing
   while (!events_.empty() && events_.front().due <= now_) {
     std::pop_heap(events_.begin(), events_.end());
     std::function<void()> action = std::move(events_.back().action);
     events_.pop_back();
     action();
   }
+  current = self;
 }
 
 void Engine::freeze_some() {

@@ -17,9 +17,12 @@
 
 namespace aios::sim {
 
+class Asynchrony;
+
 class Engine {
 public:
   Engine();
+  ~Engine();
   Engine(const Engine &) = delete;
   Engine &operator=(const Engine &) = delete;
 
@@ -38,6 +41,9 @@ public:
   Block &block(uint32_t rank) { return *blocks_[rank]; }
   /// Whether accesses to shared memory must be ordered, and clocks therefore kept.
   bool keeps_clocks() const { return launch_->shared_bytes > 0; }
+
+  /// What is in flight for the group.
+  Asynchrony &asynchrony();
 
   /// Suspends the current thread until somebody calls `wake` for it.
   void wait(const Wait &wait);
@@ -84,6 +90,7 @@ private:
   Context main_;
   Fiber *running_ = nullptr;
   Thread *chosen_ = nullptr; // a fresh one for the fiber that is switched to
+  std::unique_ptr<Asynchrony> asynchrony_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;
@@ -93,6 +100,7 @@ private:
   // Fresh threads are started in the order first, first + step, ... modulo their number.
   uint32_t fresh_ = 0, fresh_at_ = 0, fresh_step_ = 1;
   uint32_t unfinished_ = 0;
+  bool asynchronous_ = false; // whether anything of asynchrony_ has been used by this group
   bool faulted_ = false;
   const void *fault_address_ = nullptr;
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 
+#include "../instructions/asynchrony.h"
 #include "engine.h"
 
 namespace aios::sim {
@@ -37,7 +38,8 @@ std::string thread_name(const Thread &thread) {
 }
 
 std::string agent_name(uint32_t agent) {
-  return thread_name(Engine::get().thread(agent));
+  Engine &engine = Engine::get();
+  return agent < engine.thread_count() ? thread_name(engine.thread(agent)) : engine.asynchrony().name(agent);
 }
 
 std::string report_text(Fault fault, const Site &site, const std::string &what) {
@@ -61,21 +63,24 @@ void stop(Fault fault, const Site &site, const char *format, ...) {
 
 namespace {
 
-/// "0-31, 64": thread numbers in their blocks, of one group of waiting threads.
-std::string ranges(const std::vector<uint32_t> &numbers) {
-  std::string text;
-  for (size_t i = 0; i < numbers.size();) {
+constexpr size_t kShownRanges = 4;
+
+/// "threads 0-31, 64 wait": thread numbers in their block.
+std::string who_waits(const std::vector<uint32_t> &numbers) {
+  std::string text = numbers.size() == 1 ? "thread " : "threads ";
+  size_t shown = 0;
+  for (size_t i = 0; i < numbers.size(); ++shown) {
     size_t end = i + 1;
     while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1)
       ++end;
-    if (!text.empty())
-      text += ", ";
-    text += std::to_string(numbers[i]);
+    if (shown == kShownRanges)
+      return text.append(" and others, ").append(std::to_string(numbers.size())).append(" in all, wait");
+    text.append(shown == 0 ? "" : ", ").append(std::to_string(numbers[i]));
     if (end - i > 1)
       text.append("-").append(std::to_string(numbers[end - 1]));
     i = end;
   }
-  return text;
+  return text.append(numbers.size() == 1 ? " waits" : " wait");
 }
 
 } // namespace
@@ -95,11 +100,11 @@ void Engine::report_deadlock() {
   std::string text = "nobody can go on: ";
   for (auto group = groups.begin(); group != groups.end(); ++group)
     text.append(group == groups.begin() ? "" : "; ")
-        .append(group->second.size() == 1 ? "thread " : "threads ")
-        .append(ranges(group->second))
-        .append(group->second.size() == 1 ? " waits in " : " wait in ")
+        .append(who_waits(group->second))
+        .append(" in ")
         .append(group->first);
-  aios::sim::stop(Fault::deadlock, site, "%s", text.c_str());
+  current = nullptr; // nobody's doing in particular
+  stop(Fault::deadlock, report_text(Fault::deadlock, site, text));
 }
 
 } // namespace aios::sim

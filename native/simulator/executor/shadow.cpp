@@ -47,14 +47,14 @@ void SharedWindow::poison(uint32_t address, uint32_t size) {
 
 void SharedWindow::access(const Thread &thread, Access kind, uint32_t address, uint32_t size, Site site,
                           const char *what) {
-  access(Accessor{thread.id, thread.time, &thread.knowledge, false, site, what}, kind, address, size);
+  access(Accessor{thread.id, thread.time, thread.id, &thread.knowledge, false, site, what}, kind, address, size);
 }
 
 void SharedWindow::access(const Accessor &accessor, Access kind, uint32_t address, uint32_t size) {
   if (address < kSharedBase || address - kSharedBase > size_ || size > size_ - (address - kSharedBase))
-    stop(Fault::address, accessor.site, "%s%s %u bytes at offset %lld of a block's %zu bytes of shared memory",
-         accessor.what != nullptr ? accessor.what : "the thread", accessor.what != nullptr ? " accesses" : " accesses",
-         size, static_cast<long long>(address) - kSharedBase, size_);
+    stop(Fault::address, accessor.site, "%s accesses %u bytes at offset %lld of a block's %zu bytes of shared memory",
+         accessor.what != nullptr ? accessor.what : "the thread", size, static_cast<long long>(address) - kSharedBase,
+         size_);
   uint32_t begin = address - kSharedBase, end = begin + size;
   for (uint32_t at = begin; at < end;) {
     uint32_t granule = at / kGranule, stop_at = std::min(end, (granule + 1) * kGranule);
@@ -107,7 +107,8 @@ void SharedWindow::touch(Cell &cell, const Accessor &accessor, Access kind, uint
            accessor.what != nullptr ? accessor.what : "the thread", kind == Access::read ? " reads" : " changes", size,
            offset);
   } else {
-    if (cell.agent != accessor.agent && !has_seen(knowledge.seen, cell.agent, cell.time))
+    if (cell.agent != accessor.agent && cell.agent != accessor.owner &&
+        !has_seen(knowledge.seen, cell.agent, cell.time))
       report_race(accessor, kind, offset, size, cell.agent, cell.site, cell.what, Access::write);
     if (accessor.async && !cell.async && !has_seen(knowledge.fenced, cell.agent, cell.time))
       stop(Fault::proxy, accessor.site,
@@ -120,7 +121,7 @@ void SharedWindow::touch(Cell &cell, const Accessor &accessor, Access kind, uint
       continue;
     for (uint32_t lanes = reader.lanes; lanes != 0; lanes &= lanes - 1) {
       uint32_t agent = reader.group * 32u + static_cast<uint32_t>(std::countr_zero(lanes));
-      if (agent != accessor.agent && !has_seen(knowledge.seen, agent, reader.time))
+      if (agent != accessor.agent && agent != accessor.owner && !has_seen(knowledge.seen, agent, reader.time))
         report_race(accessor, kind, offset, size, agent, reader.site, reader.what,
                     reader.atomic ? Access::atomic : Access::read);
     }
@@ -151,7 +152,7 @@ void SharedWindow::note_reader(Cell &cell, const Accessor &accessor, bool atomic
     uint32_t lanes = reader.lanes;
     while (lanes != 0) {
       uint32_t agent = reader.group * 32u + static_cast<uint32_t>(std::countr_zero(lanes));
-      if (agent != accessor.agent && !has_seen(accessor.knowledge->seen, agent, reader.time))
+      if (agent != accessor.agent && agent != accessor.owner && !has_seen(accessor.knowledge->seen, agent, reader.time))
         break;
       lanes &= lanes - 1;
     }

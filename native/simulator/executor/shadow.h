@@ -16,8 +16,8 @@ enum class Access : uint8_t { read, write, atomic };
 
 /// Who accesses: a thread, or an agent that works for it asynchronously, as of some time of the agent's.
 struct Accessor {
-  uint32_t agent;
-  uint32_t time;
+  uint32_t agent, time;
+  uint32_t owner; ///< the thread on whose behalf, whose own accesses come before
   const struct Knowledge *knowledge;
   bool async; ///< by the asynchronous proxy, for which writes of the generic proxy must be fenced
   Site site;

@@ -86,10 +86,8 @@ void release_to(KnowledgeJoin &join, Thread &thread) {
 }
 
 void acquire(Thread &thread, const Knowledge &knowledge) {
-  KnowledgeJoin join;
-  join.add(thread.knowledge);
-  join.add(knowledge);
-  thread.knowledge = join.result();
+  thread.knowledge.seen = joined(thread.knowledge.seen, knowledge.seen);
+  thread.knowledge.fenced = joined(thread.knowledge.fenced, knowledge.fenced);
 }
 
 void meet(const WarpOp &op, uint32_t mask, void *operand, const Site &site) {
