@@ -64,8 +64,8 @@ if [ "$mode" = --headers ]; then
     uri=$(cd "$work" && apt --print-uris download "$package" | cut -d "'" -f 2)
     curl -fsSL --range 0-4194303 -o "$work/${package}_begin.deb" "$uri" || download "$package"
   done
-  download libnvidia-ml-dev
-  for package in nvidia-cuda-dev libcupti-dev libnvidia-ml-dev; do
+  download libnvidia-ml-dev libcu++-dev
+  for package in nvidia-cuda-dev libcupti-dev libnvidia-ml-dev libcu++-dev; do
     unpack "$package" './usr/include/*'
   done
   mv "$work/prefix/usr/include" "$work/prefix/include"
@@ -104,7 +104,7 @@ fi
 rm -rf "$work/prefix/usr"
 
 # What is missing would otherwise be found by whoever uses it.
-needed=(include/{cuda,nvrtc,nvJitLink,cublas_v2,cublasLt,nvml,cupti}.h)
+needed=(include/{cuda,nvrtc,nvJitLink,cublas_v2,cublasLt,nvml,cupti}.h include/nv/target)
 [ "$mode" = --headers ] || needed+=(bin/{nvcc,ptxas,fatbinary,cudafe++,nvlink,cuobjdump,nvdisasm} bin/crt/link.stub nvvm/bin/cicc
   nvvm/libdevice/libdevice.10.bc include/{cuda_runtime,nccl}.h lib64/{libcudart_static.a,libcudadevrt.a,libnvrtc.so.12})
 for file in "${needed[@]}"; do

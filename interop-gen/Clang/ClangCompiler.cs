@@ -8,7 +8,11 @@ namespace AiOs.InteropGen.Clang;
 /// <param name="ExitCode">0 when the source had no error.</param>
 /// <param name="Output">Standard output.</param>
 /// <param name="Diagnostics">Standard error.</param>
-public readonly record struct ClangResult(int ExitCode, byte[] Output, string Diagnostics);
+public readonly record struct ClangResult(int ExitCode, byte[] Output, string Diagnostics)
+{
+    /// <summary>The first error, without what included its file.</summary>
+    public string FirstError => Diagnostics.Split('\n').FirstOrDefault(line => line.Contains("error: ", StringComparison.Ordinal), Diagnostics);
+}
 
 /// <summary>Runs clang, for one fixed target so that the output is the same on every machine.</summary>
 /// <param name="executable">Command or path of clang.</param>

@@ -65,7 +65,7 @@ public sealed partial class Evaluator(ClangCompiler compiler, HeaderOptions opti
                 ? new GenerationException(
                     expressions[int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) - 1].Location,
                     $"'{expressions[int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) - 1].Text}' cannot be evaluated: {match.Groups[2].Value}")
-                : new GenerationException(result.Diagnostics.Split('\n')[0]);
+                : new GenerationException(result.FirstError);
         }
 
         return [.. Enumerable.Range(0, expressions.Count).Select(i => long.Parse(

@@ -51,7 +51,7 @@ public sealed partial class HeaderReader
         ClangResult result = compiler.DumpAst(options, options.Header);
         if (result.ExitCode != 0)
         {
-            throw new GenerationException(result.Diagnostics.Split('\n')[0]);
+            throw new GenerationException(result.FirstError);
         }
 
         var reader = new HeaderReader(compiler.Directory) { Macros = MacroReader.Read(compiler, options) };

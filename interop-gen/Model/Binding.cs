@@ -101,6 +101,9 @@ public sealed record Binding(Manifest Manifest, HeaderReader Header)
     /// <summary>The structs.</summary>
     public List<BoundStruct> Structs { get; } = [];
 
+    /// <summary>The fields that the manifest leaves out, as far as they exist.</summary>
+    public HashSet<string> OmittedFields { get; } = [];
+
     /// <summary>The enums.</summary>
     public List<BoundEnumeration> Enums { get; set; } = [];
 

@@ -57,7 +57,12 @@ public sealed class BindingBuilder
     {
         foreach (FunctionDeclaration function in Owned(_header.Functions.Values))
         {
-            string field = _header.Aliases.GetValueOrDefault(function.Name, function.Name);
+            string? field = _manifest.Symbols.Length > 0 ? UserName(function.Name) : _header.Aliases.GetValueOrDefault(function.Name, function.Name);
+            if (field is null)
+            {
+                continue;
+            }
+
             if (!_manifest.Selects(_manifest.Functions, field) && !_manifest.Functions.Contains(function.Name))
             {
                 continue;
@@ -75,6 +80,14 @@ public sealed class BindingBuilder
             string result = _types.Map(function.Result, function.Location);
             _binding.Functions.Add(new BoundFunction(field, function.Name, function, types, result, type, Manifest.Matches(_manifest.Optional, field)));
         }
+    }
+
+    // What the star of "symbols" stands for in a symbol, or null.
+    private string? UserName(string symbol)
+    {
+        string[] around = _manifest.Symbols.Split('*', 2);
+        return symbol.Length > around[0].Length + around[1].Length && symbol.StartsWith(around[0], StringComparison.Ordinal)
+            && symbol.EndsWith(around[1], StringComparison.Ordinal) ? symbol[around[0].Length..^around[1].Length] : null;
     }
 
     private void AddTypes()
@@ -109,6 +122,7 @@ public sealed class BindingBuilder
         Check("types", _manifest.Types, _binding.TypeNames.Keys.Concat(_header.Typedefs.Keys));
         Check("constants", _manifest.Constants, constants);
         Check("opaque", _manifest.Opaque, _binding.Opaques.Select(o => o.Name));
+        Check("omittedFields", _manifest.OmittedFields, _binding.OmittedFields);
         Check("enums", [.. _manifest.Enums.Select(e => e.Type)], _binding.Enums.Select(e => e.Name));
     }
 

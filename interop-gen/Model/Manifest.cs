@@ -66,6 +66,12 @@ public sealed record Manifest
     /// <summary>Functions that are bound.</summary>
     public IReadOnlyList<string> Functions { get; init; } = [];
 
+    /// <summary>
+    /// How the library's symbols are called, with <c>*</c> for the name that users write, where inline functions of the
+    /// header stand between the two; empty otherwise.
+    /// </summary>
+    public string Symbols { get; init; } = "";
+
     /// <summary>Functions that an installed library may lack.</summary>
     public IReadOnlyList<string> Optional { get; init; } = [];
 
@@ -74,6 +80,9 @@ public sealed record Manifest
 
     /// <summary>Types that are bound even when no bound function names them.</summary>
     public IReadOnlyList<string> Types { get; init; } = [];
+
+    /// <summary>Fields that are left out, as <c>struct.field</c>; their bytes stay where they are.</summary>
+    public IReadOnlyList<string> OmittedFields { get; init; } = [];
 
     /// <summary>Macros and constants of unnamed enums that are bound.</summary>
     public IReadOnlyList<string> Constants { get; init; } = [];

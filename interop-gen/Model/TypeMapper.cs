@@ -225,6 +225,7 @@ public sealed partial class TypeMapper(Binding binding, IReadOnlyList<Binding> u
 
     private void AddStruct(string name, string spelling, RecordDeclaration record, Declaration documented)
     {
+        // Where fields overlap or are left out, C# needs every offset.
         var fields = new List<BoundField>();
         bool overlaps = record.Tag == "union";
         AddFields(record);
@@ -234,6 +235,13 @@ public sealed partial class TypeMapper(Binding binding, IReadOnlyList<Binding> u
         {
             foreach (FieldDeclaration field in source.Fields)
             {
+                if (binding.Manifest.OmittedFields.Contains($"{name}.{field.Name}"))
+                {
+                    binding.OmittedFields.Add($"{name}.{field.Name}");
+                    overlaps = true;
+                    continue;
+                }
+
                 if (field.IsBitField)
                 {
                     throw new GenerationException(field.Location, $"the bit-field '{field.Name}' is not supported; leave '{name}' out of the manifest's subset");

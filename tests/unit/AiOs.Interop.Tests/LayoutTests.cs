@@ -14,15 +14,20 @@ public class LayoutTests
     // What the simulator implements: its headers are generated like the C#.
     private static (string Item, long Expected, long Actual)[] Simulated() => [.. CudaTableLayout.Measure(), .. NvrtcTableLayout.Measure()];
 
+    // What only the vendor's libraries implement.
+    private static (string Item, long Expected, long Actual)[] OfVendor() =>
+        [.. NvmlTableLayout.Measure(), .. NvJitLinkTableLayout.Measure(), .. CuptiTableLayout.Measure()];
+
     [Fact]
     public void CSharp_lays_out_what_clang_does()
     {
-        (string Item, long Expected, long Actual)[] all = [.. Own(), .. Simulated()];
+        (string Item, long Expected, long Actual)[] all = [.. Own(), .. Simulated(), .. OfVendor()];
         Assert.All(all, check => Assert.True(check.Expected == check.Actual, $"{check.Item}: {check.Expected} in C, {check.Actual} in C#"));
         Assert.Contains(("sizeof(aios_elementwise_desc)", 272L, 272L), all);
         Assert.Contains(("offsetof(aios_cpu_info, isa)", 128L, 128L), all);
         Assert.Contains(("sizeof(CUtensorMap)", 128L, 128L), all);
         Assert.Contains(("offsetof(CUlaunchConfig, attrs)", 40L, 40L), all);
+        Assert.Contains(("offsetof(CUpti_ActivityKernel9, start)", 16L, 16L), all);
     }
 
     [Fact]
@@ -31,6 +36,17 @@ public class LayoutTests
     [Fact]
     public void The_C_compiler_agrees_on_what_the_simulator_implements() =>
         Ask(Simulated(), Path.Combine(TestEnvironment.RepositoryRoot, "native", "simulator", "generated"), "cuda.h", "nvrtc.h");
+
+    [Fact]
+    public void The_C_compiler_agrees_on_the_headers_of_the_vendor()
+    {
+        string cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } folder
+            ? folder : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        string? include = Directory.Exists(cache)
+            ? Directory.GetDirectories(cache, "aios/cuda-12.4*").Select(path => Path.Combine(path, "include")).FirstOrDefault(Directory.Exists) : null;
+        Assert.SkipWhen(include is null, "the headers of CUDA 12.4 are not there (eng/cuda-toolkit.sh --headers)");
+        Ask([.. Simulated(), .. OfVendor()], include, "cuda.h", "nvrtc.h", "nvml.h", "nvJitLink.h", "cupti_activity.h");
+    }
 
     private static void Ask((string Item, long Expected, long Actual)[] all, string include, params string[] headers)
     {

@@ -31,6 +31,22 @@ public class LayoutTests
         Assert.Equal(all.Select(check => $"{check.Actual}"), Ask(all.Select(check => check.Item)));
     }
 
+    // Whoever implements an API includes what is generated, and its users the original: to the compiler it is the same.
+    [Fact]
+    public void The_generated_C_header_says_what_the_original_does()
+    {
+        var expressions = new List<string>(CudaTableLayout.Measure().Select(check => check.Item));
+        expressions.AddRange(typeof(MiniCuda.Cuda).GetFields().Where(f => f.GetRawConstantValue() is int or uint or ulong).Select(f => f.Name));
+        expressions.AddRange(["CU_STREAM_PER_THREAD", "CUDA_ERROR_OUT_OF_MEMORY", "_Alignof(CUtensorMap)", "_Alignof(CUmapped)"]);
+        expressions.AddRange(
+        [
+            "_Generic(&cuMemAlloc_v2, CUresult (*)(CUdeviceptr *, size_t): 1)",
+            "_Generic(&cuStreamAddCallback, CUresult (*)(CUstream, void (*)(CUstream, CUresult, void *), void *, unsigned): 2)",
+            "_Generic(&cuIpcOpenMemHandle, CUresult (*)(CUdeviceptr *, CUipcMemHandle, unsigned): 3)",
+        ]);
+        Assert.Equal(Ask(expressions, "Headers", "mini_cuda.h"), Ask(expressions, "Generated", "mini_cuda.h"));
+    }
+
     [Theory]
     [InlineData(typeof(MiniCuda.Cuda))]
     [InlineData(typeof(MiniNccl.Nccl))]
@@ -76,15 +92,17 @@ public class LayoutTests
         Assert.NotEmpty(typeof(MiniCl.cl_device_type).GetCustomAttributes<FlagsAttribute>());
     }
 
-    private static string[] Ask(IEnumerable<string> expressions)
+    private static string[] Ask(IEnumerable<string> expressions) => Ask(expressions, "Headers", "mini_cl.h", "mini_nccl.h", "mini_nvml.h");
+
+    private static string[] Ask(IEnumerable<string> expressions, string folder, params string[] headers)
     {
-        var source = new StringBuilder();
-        source.Append("#include <stdio.h>\n#include \"mini_cl.h\"\n#include \"mini_nccl.h\"\n#include \"mini_nvml.h\"\nint main(void) {\n");
+        var source = new StringBuilder("#include <stddef.h>\n#include <stdio.h>\n");
+        source.AppendJoin("", headers.Select(header => $"#include \"{header}\"\n")).Append("int main(void) {\n");
         foreach (string expression in expressions)
         {
             source.Append(CultureInfo.InvariantCulture, $"  printf(\"%lld\\n\", (long long)({expression}));\n");
         }
 
-        return TestEnvironment.RunC(source.Append("}\n").ToString());
+        return TestEnvironment.RunC(source.Append("}\n").ToString(), folder);
     }
 }

@@ -36,12 +36,14 @@ internal static class TestEnvironment
     }
 
     /// <summary>Compiles and runs a C program; returns what it printed.</summary>
-    public static string[] RunC(string source)
+    /// <param name="source">The program.</param>
+    /// <param name="headers">The folder of this project that holds its headers.</param>
+    public static string[] RunC(string source, string headers = "Headers")
     {
         using var folder = new TemporaryFolder();
         string file = folder.Write("program.c", source);
         string program = Path.Combine(folder.Path, "program");
-        CompileC("-std=c11", "-w", "-I", Path.Combine(ProjectRoot, "Headers"), "-o", program, file);
+        CompileC("-std=c11", "-w", "-I", Path.Combine(ProjectRoot, headers), "-o", program, file);
         string? error = Run(program, [], out string output);
         Assert.True(error is null, error);
         return output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
