@@ -67,9 +67,15 @@ internal static class TrainCommand
         }
 
         Line(console, "checkpoint", document.Checkpoint is { } path ? TrainRun.Shorten(path) : "none");
+        Line(console, "device memory", Units.Bytes(document.PeakReservedBytes) + " at most");
         if (document.Graph is { } graph)
         {
             Line(console, "graph", graph);
+        }
+
+        if (document.MemoryPlan is { } memoryPlan)
+        {
+            Line(console, "memory plan", memoryPlan.ToString());
         }
 
         Line(console, "report", TrainRun.Shorten(document.Report));
