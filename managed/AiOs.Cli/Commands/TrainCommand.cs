@@ -85,6 +85,7 @@ internal static class TrainCommand
         }
     }
 
+    /// <summary>A name and its value, whose clauses have lines of their own.</summary>
     private static void Line(IAnsiConsole console, string name, string value) =>
-        console.Profile.Out.Writer.WriteLine("  " + name.PadRight(18) + value);
+        console.Profile.Out.Writer.WriteLine("  " + name.PadRight(18) + value.Replace("; ", ";" + Environment.NewLine + new string(' ', 20), StringComparison.Ordinal));
 }

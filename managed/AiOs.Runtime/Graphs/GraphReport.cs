@@ -16,7 +16,7 @@ public sealed record GraphReport(int Nodes, int Branches, int Commands, long Lau
     /// <summary>One line with units.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Count(Nodes, "node")} in {Count(Branches, "branch", "branches")}; recording took {Microseconds(RecordTime)} µs once, code compiled meanwhile included; replaying takes {Microseconds(LaunchTime)} µs ({Count(Launches, "launch", "launches")} of {Count(Commands, "command")})");
+        $"{Count(Nodes, "node")} in {Count(Branches, "branch", "branches")}; recording took {Microseconds(RecordTime)} µs, compilation of code included; replaying takes {Microseconds(LaunchTime)} µs ({Count(Launches, "launch", "launches")} of {Count(Commands, "command")})");
 
     private static string Count(long count, string one, string? many = null) =>
         string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? one : many ?? one + "s")}");

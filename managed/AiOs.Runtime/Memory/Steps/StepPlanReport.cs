@@ -13,7 +13,7 @@ public sealed record StepPlanReport(long Bytes, long InUseBytes, long Steps, lon
     /// <summary>One line with units.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{ReplayedSteps} of {Steps} steps replayed, {Mismatches} left the plan; their blocks lie in {Mebibytes(Bytes)} MiB, of which {Mebibytes(InUseBytes)} are in use at once");
+        $"{ReplayedSteps} of {Steps} steps replayed, {Mismatches} left the plan; their blocks lie in {Mebibytes(Bytes)} MiB, {Mebibytes(InUseBytes)} of them in use at once");
 
     private static string Mebibytes(long bytes) => (bytes / 1048576.0).ToString("F1", CultureInfo.InvariantCulture);
 }
