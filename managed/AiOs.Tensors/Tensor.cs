@@ -254,6 +254,27 @@ public readonly partial struct Tensor : IDisposable, IEquatable<Tensor>
     /// </summary>
     public void ClearGrad() => Body.GradIsStale = true;
 
+    /// <summary>
+    /// Takes the memory of a leaf's gradient before the first one arrives, so that it does not lie among what a backward
+    /// pass needs for a moment. <see cref="Grad"/> is null until then.
+    /// </summary>
+    /// <param name="stream">The stream of the backward passes.</param>
+    /// <exception cref="AiOsException">The tensor is no leaf that gradients flow to.</exception>
+    public void ReserveGrad(Stream stream)
+    {
+        TensorBody body = Body;
+        if (!body.IsLeaf || !body.RequiresGrad)
+        {
+            throw new AiOsException("ReserveGrad: the tensor gets no gradient; make it a leaf by WithGrad first");
+        }
+
+        if (body.Grad is null)
+        {
+            body.SetGrad(TensorBody.Allocate(stream, body.DType, body.Shape));
+            body.GradIsStale = true;
+        }
+    }
+
     /// <summary>Ends the tensor's life; does nothing for null, for a tensor already disposed, and for a gradient.</summary>
     public void Dispose()
     {

@@ -14,7 +14,8 @@ internal readonly record struct StepResult(long Step, double Loss, double GradNo
 /// Enqueues training steps and reads their results back later: while one step runs, the next is already being
 /// enqueued, so that the device never waits for the host. With <see cref="TrainerOptions.Graph"/> the work of a step is
 /// recorded once, after steps that give gradients and tables their places, and replayed from then on; what depends on
-/// the step (the batch, random numbers, the update) is given its values before each launch.
+/// the step (the batch, random numbers, the update) is given its values before each launch. With
+/// <see cref="TrainerOptions.PlanMemory"/> the places of a step's blocks are those that were computed for it.
 /// </summary>
 internal sealed class StepRunner : IDisposable
 {
@@ -40,6 +41,7 @@ internal sealed class StepRunner : IDisposable
     private readonly Action<Stream>[] _copyResult;
     private readonly Action<Stream> _update;
     private readonly bool _records;
+    private readonly StepPlan? _plan;
     private Graph? _graph;
     private long _recordedStep;
     private long _step;
@@ -51,6 +53,11 @@ internal sealed class StepRunner : IDisposable
     {
         (_stream, _model, _optimizer) = (stream, model, optimizer);
         (_parts, _seed) = (options.Accumulate, options.Seed);
+        foreach (Parameter parameter in model.Parameters)
+        {
+            parameter.Value.ReserveGrad(stream); // What stays lies together, and leaves the steps one large piece.
+        }
+
         _clipper = new GradientClipper(model.Parameters, stream, options.GradClip);
         _tape = new Tape(stream);
         Rows = options.Batch / options.Accumulate;
@@ -59,6 +66,7 @@ internal sealed class StepRunner : IDisposable
         _batches = new TokenBatch[_parts];
         _results = new nint[_parts + 1];
         _records = options.Graph;
+        _plan = options.PlanMemory ? stream.Device.Memory.PlanSteps(stream) : null;
 
         // Made once: a step makes no managed object.
         _copyBatch = [.. Enumerable.Range(0, _parts).Select(part => (Action<Stream>)(s => CopyBatch(part, s)))];
@@ -78,6 +86,9 @@ internal sealed class StepRunner : IDisposable
 
     /// <summary>What replaying the recorded step saves; null without one.</summary>
     public GraphReport? GraphReport => _graph?.Report;
+
+    /// <summary>What the plan of the steps' memory is and has done; null without one.</summary>
+    public StepPlanReport? PlanReport => _plan?.Report;
 
     private Slot Current => _slots[_enqueued % Depth];
 
@@ -103,6 +114,7 @@ internal sealed class StepRunner : IDisposable
 
         if (_graph is null)
         {
+            using StepScope scope = _plan?.Begin() ?? default;
             EnqueueWork();
         }
         else
@@ -165,6 +177,7 @@ internal sealed class StepRunner : IDisposable
         _clipper.Dispose();
         _ids.Dispose();
         _targets.Dispose();
+        _plan?.Dispose();
         foreach (Slot slot in _slots)
         {
             slot.Done.Dispose();

@@ -97,6 +97,9 @@ public sealed class Trainer : IDisposable
     /// <summary>What replaying a recorded step saves; null before one was recorded, see <see cref="TrainerOptions.Graph"/>.</summary>
     public GraphReport? GraphReport => _runner.GraphReport;
 
+    /// <summary>What the plan of the steps' memory is and has done; null without <see cref="TrainerOptions.PlanMemory"/>.</summary>
+    public StepPlanReport? PlanReport => _runner.PlanReport;
+
     /// <summary>A run that starts from a file, as after <see cref="LoadWeights"/>, but without drawing random weights first.</summary>
     /// <param name="path">A safetensors file with the names of Hugging Face's GPT-2.</param>
     /// <param name="device">The device that computes.</param>

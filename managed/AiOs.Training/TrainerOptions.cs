@@ -71,6 +71,14 @@ public sealed record TrainerOptions
     [JsonIgnore]
     public bool Graph { get; init; }
 
+    /// <summary>
+    /// Gives the blocks of a step places that are computed once, when two steps have allocated the same
+    /// (<see cref="StepPlan"/>). The bits of the run are the same. Not with <see cref="Graph"/>, whose replayed steps
+    /// allocate nothing.
+    /// </summary>
+    [JsonIgnore]
+    public bool PlanMemory { get; init; }
+
     /// <summary>Where checkpoints go; null for none.</summary>
     public string? OutDirectory { get; init; }
 
@@ -97,6 +105,7 @@ public sealed record TrainerOptions
         Require((long)Batch * Model.Block <= int.MaxValue, $"--batch {Batch} of --block {Model.Block} is too large; use less of either");
         Require(double.IsFinite(GradClip), $"--grad-clip {GradClip} is no number; use 0 for no limit or a number such as 1");
         Require(Warmup >= 0, $"--warmup {Warmup} makes no sense; use 0 or more");
+        Require(!(Graph && PlanMemory), "--plan-memory has nothing to plan with --graph, whose replayed steps allocate nothing; drop one of them");
         Require(ValidateEvery >= 0 && ValidationBatches >= 0 && SaveEvery >= 0, "--save-every and the validation settings must be 0 or more");
     }
 

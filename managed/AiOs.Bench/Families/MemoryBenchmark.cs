@@ -34,7 +34,7 @@ internal sealed class MemoryBenchmark : IBenchmark
         {
             { AllocationTrace: { } path } => [AllocationTrace.Read(path)],
             { Shapes: not null } => [],
-            _ => [TrainingTrace.Record(), InferenceTrace.Create()],
+            _ => [TrainingTrace.Record(), InferenceTrace.Create(), RandomTrace.Create(1), RandomTrace.Create(8)],
         };
         return traces.Select(trace => new TraceCase(context, trace));
     }

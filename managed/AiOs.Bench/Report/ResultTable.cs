@@ -70,7 +70,7 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
         // A shape that is too long has a line of its own.
         string above = result.Shape.Length > ShapeWidth ? result.Shape + Environment.NewLine : "";
         return above + Line(
-            above.Length > 0 ? "" : result.Shape, result.Level ?? "", Number(median, median >= 1e6 ? "F0" : median >= 1000 ? "N0" : median < 10 ? "F3" : "N1"), Number(100 * spread, "F0") + " %",
+            above.Length > 0 ? "" : result.Shape, result.Level ?? "", Number(median, median >= 1e6 ? "F0" : median >= 1000 ? "N0" : median < 10 ? "F3" : "N1"), Number(100 * spread, "F0") + (spread < 0.995 ? " %" : "%"),
             rate is { } r ? Number(r, "N1") : "", result.LimitShare is { } share ? (result.IsNoisy ? "~" : "") + Number(100 * share, "F0") + " %" : "",
             peer, result.RatioToBestPeer is { } ratio ? Number(ratio, "F2") : "");
     }

@@ -67,9 +67,15 @@ internal static class TrainCommand
         }
 
         Line(console, "checkpoint", document.Checkpoint is { } path ? TrainRun.Shorten(path) : "none");
+        Line(console, "device memory", Units.Bytes(document.PeakReservedBytes) + " at most");
         if (document.Graph is { } graph)
         {
             Line(console, "graph", graph);
+        }
+
+        if (document.MemoryPlan is { } memoryPlan)
+        {
+            Line(console, "memory plan", memoryPlan.ToString());
         }
 
         Line(console, "report", TrainRun.Shorten(document.Report));
@@ -79,6 +85,7 @@ internal static class TrainCommand
         }
     }
 
+    /// <summary>A name and its value, whose clauses have lines of their own.</summary>
     private static void Line(IAnsiConsole console, string name, string value) =>
-        console.Profile.Out.Writer.WriteLine("  " + name.PadRight(18) + value);
+        console.Profile.Out.Writer.WriteLine("  " + name.PadRight(18) + value.Replace("; ", ";" + Environment.NewLine + new string(' ', 20), StringComparison.Ordinal));
 }

@@ -52,6 +52,7 @@ internal sealed class TrainOptionSet
     private readonly Option<string?> _logJson = Text("--log-json", "FILE", "One JSON object per step: step (from 0), loss, grad_norm, lr, ms, tokens_per_s");
     private readonly Option<string?> _memorySnapshot = Text("--memory-snapshot", "FILE", "Records the memory and writes how it was used: an HTML page when FILE ends in .html, else a pickle for PyTorch's memory_viz");
     private readonly Option<bool> _graph = new("--graph") { Description = "Records the work of a step once and replays it: the same bits, and less of the host's time" };
+    private readonly Option<bool> _planMemory = new("--plan-memory") { Description = "Gives the memory of a step places that are computed once: the same bits; not with --graph" };
     private readonly Option<string?> _trace = Text("--trace", "FILE", "Writes a timeline of streams, ops, copies and memory for ui.perfetto.dev or chrome://tracing");
     private readonly Option<string?> _backend = CommonOptions.Backend();
     private readonly Option<long?> _threads = CommonOptions.Threads();
@@ -61,7 +62,7 @@ internal sealed class TrainOptionSet
     public IEnumerable<Option> All =>
     [
         _data, _tokens, _tokenizer, _dtype, _layers, _heads, _embd, _block, _batch, _accumulate, _vocab, _steps, _learningRate, _weightDecay, _beta1, _beta2, _warmup,
-        _schedule, _gradClip, _dropout, _order, _seed, _init, _out, _saveEvery, _resume, _logJson, _graph, _trace, _memorySnapshot, _backend, _threads, _json,
+        _schedule, _gradClip, _dropout, _order, _seed, _init, _out, _saveEvery, _resume, _logJson, _graph, _planMemory, _trace, _memorySnapshot, _backend, _threads, _json,
     ];
 
     /// <summary>Those that say what is computed in a step.</summary>
@@ -99,6 +100,7 @@ internal sealed class TrainOptionSet
         LogJson = result.GetValue(_logJson),
         MemorySnapshot = result.GetValue(_memorySnapshot),
         Graph = result.GetValue(_graph),
+        PlanMemory = result.GetValue(_planMemory),
         Trace = result.GetValue(_trace),
         Backend = result.GetValue(_backend),
         Threads = (int?)result.GetValue(_threads),

@@ -34,6 +34,7 @@ internal sealed record TrainSettings
     public string? LogJson { get; init; }
     public string? MemorySnapshot { get; init; }
     public bool Graph { get; init; }
+    public bool PlanMemory { get; init; }
     public string? Trace { get; init; }
     public bool Json { get; init; }
 
@@ -44,6 +45,11 @@ internal sealed record TrainSettings
         if (Tokens is not null && Data.Count > 0)
         {
             throw new UsageException("--tokens and --data both name the data; give one of them");
+        }
+
+        if (Graph && PlanMemory)
+        {
+            throw new UsageException("--plan-memory has nothing to plan with --graph, whose replayed steps allocate nothing; drop one of them");
         }
 
         if (Tokens is not null && Tokenizer is not null)

@@ -1,3 +1,5 @@
+using AiOs.Runtime;
+
 namespace AiOs.Cli.Runs;
 
 /// <summary>What a run came to: what <c>aios train --json</c> prints and the lines at its end say.</summary>
@@ -45,6 +47,12 @@ internal sealed record TrainDocument
     /// <summary>Device, kernels and threads.</summary>
     public required string Device { get; init; }
 
+    /// <summary>Most device memory that was reserved at one moment.</summary>
+    public required long PeakReservedBytes { get; init; }
+
     /// <summary>What replaying the recorded step saves; null without --graph.</summary>
     public string? Graph { get; init; }
+
+    /// <summary>What the plan of the steps' memory did; null without --plan-memory.</summary>
+    public StepPlanReport? MemoryPlan { get; init; }
 }

@@ -109,7 +109,7 @@ internal static class TrainPlanner
 
     private static TrainPlan Complete(TrainerOptions options, ITokenSource source, ITokenizer? tokenizer, TrainSettings settings)
     {
-        options = options with { Graph = settings.Graph };
+        options = options with { Graph = settings.Graph, PlanMemory = settings.PlanMemory };
         options.Validate();
         bool split = options.Order == DataOrder.Shuffle;
         (TokenSlice? training, TokenSlice? validation) = split ? TokenSlice.Split(source, options.Model.Block) : (null, null);

@@ -85,7 +85,9 @@ internal static class TrainRun
             Report = directory.Report,
             Resume = result.Completed ? null : "aios train --resume " + Quote(Shorten(plan.Out)),
             Device = Describe(trainer.Device),
+            PeakReservedBytes = trainer.Device.Memory.Statistics.PeakReservedBytes,
             Graph = trainer.GraphReport?.ToString(),
+            MemoryPlan = trainer.PlanReport,
         };
     }
 

@@ -141,7 +141,7 @@ public sealed class CachingAllocator
     /// Makes a plan for a step that repeats on a stream, such as one of training: <c>using (plan.Begin())</c> around each.
     /// </summary>
     /// <param name="stream">The stream that allocates the step's blocks.</param>
-    /// <returns>The plan; dispose it when nothing of a step is in use any more.</returns>
+    /// <returns>The plan, which the caller disposes.</returns>
     /// <exception cref="ArgumentException">The stream belongs to another device.</exception>
     public StepPlan PlanSteps(Stream stream)
     {
@@ -187,7 +187,7 @@ public sealed class CachingAllocator
             Device = $"{_device.Name}, {_device.Info.Name}",
             Taken = DateTimeOffset.Now,
             Statistics = Statistics,
-            Segments = SnapshotBuilder.Segments(_retry.Regions(), region => _recorder?.StackOf(region)),
+            Segments = SnapshotBuilder.Segments(_steps.Regions(), region => _recorder?.StackOf(region)),
             History = events,
             ForgottenEvents = forgotten,
         };

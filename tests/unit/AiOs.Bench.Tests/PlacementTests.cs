@@ -52,6 +52,17 @@ public class PlacementTests
         Assert.InRange(outcome.PeakReservedBytes, trace.PeakBytes, (long)(trace.PeakBytes / 0.97));
     }
 
+    /// <summary>Memory that one stream freed is not lost to the others: eight streams need hardly more than one.</summary>
+    [Fact]
+    public void Streams_share_what_they_free()
+    {
+        long one = TraceReplay.Check(RandomTrace.Create(1), new PoolPlacement(RandomTrace.Create(1))).PeakReservedBytes;
+        AllocationTrace trace = RandomTrace.Create(8);
+        TraceOutcome outcome = TraceReplay.Check(trace, new PoolPlacement(trace));
+        Assert.Null(outcome.Problem);
+        Assert.InRange(outcome.PeakReservedBytes, trace.PeakBytes, (long)(1.1 * one));
+    }
+
     [Fact]
     public void A_placement_that_gives_bytes_out_twice_is_found()
     {

@@ -75,7 +75,7 @@ public sealed class BenchTests
         Assert.Equal(1, regressed.ExitCode);
         Assert.Contains("softmax f32 3,70", regressed.Error, StringComparison.Ordinal);
         Assert.Contains($"baseline: {cases.Count} of {cases.Count} cases compared, {cases.Count} got worse", regressed.Output, StringComparison.Ordinal);
-        CliResult enough = Run(directory, null, [.. Softmax, "--baseline", "better.json", "--fail-below", "0.0000001"]).Succeeded();
+        CliResult enough = Run(directory, null, [.. Softmax, "--baseline", "better.json", "--fail-below", "0.000000000001"]).Succeeded();
         Assert.Contains(", 0 got worse", enough.Output, StringComparison.Ordinal);
         Run(directory, null, [.. Softmax, "--baseline", "worse.json"]).Succeeded();
 

@@ -160,6 +160,26 @@ public sealed class TrainTests(TrainedModel trained) : IClassFixture<TrainedMode
     }
 
     [Fact]
+    public void ARunWithPlannedMemoryHasTheSameCurveAndSaysWhatThePlanDid()
+    {
+        using var directory = new TemporaryDirectory();
+        string[] run = [.. Tiny.Model, "--steps", "25", "--dropout", "0.1"];
+        CliProcess.Run(directory.Path, [.. run, "--log-json", "pool.jsonl"]).Succeeded();
+        CliResult planned = CliProcess.Run(directory.Path, [.. run, "--log-json", "plan.jsonl", "--plan-memory", "--out", "plan"]).Succeeded();
+        Assert.Equal(Tiny.Curve(directory.File("pool.jsonl")), Tiny.Curve(directory.File("plan.jsonl")));
+        Assert.Matches(@"memory plan +23 of 25 steps replayed, 0 left the plan;\s+their blocks lie in [\d.]+ MiB, [\d.]+ of them in use at once", planned.Output);
+
+        using JsonDocument json = JsonDocument.Parse(CliProcess.Run(directory.Path, [.. run, "--plan-memory", "--out", "json", "--json"]).Succeeded().Output);
+        JsonElement plan = json.RootElement.GetProperty("memory_plan");
+        Assert.Equal((25, 23), (plan.GetProperty("steps").GetInt64(), plan.GetProperty("replayed_steps").GetInt64()));
+        Assert.InRange(plan.GetProperty("in_use_bytes").GetInt64(), 1, plan.GetProperty("bytes").GetInt64());
+
+        CliResult both = CliProcess.Run(directory.Path, [.. run, "--plan-memory", "--graph"]);
+        Assert.Equal(2, both.ExitCode);
+        Assert.Contains("--plan-memory has nothing to plan with --graph", both.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void AReplayedRunHasTheSameCurveAndATimeline()
     {
         using var directory = new TemporaryDirectory();
@@ -168,7 +188,7 @@ public sealed class TrainTests(TrainedModel trained) : IClassFixture<TrainedMode
             directory.Path,
             [.. Tiny.Model, "--steps", "25", "--dropout", "0.1", "--log-json", "graph.jsonl", "--graph", "--trace", "trace.json", "--out", "graph"]).Succeeded();
         Assert.Equal(Tiny.Curve(directory.File("eager.jsonl")), Tiny.Curve(directory.File("graph.jsonl")));
-        Assert.Matches(@"graph +\d+ nodes in 1 branches; recording them took [\d.]+ µs, replaying them takes [\d.]+ µs \(23 launches", replayed.Output);
+        Assert.Matches(@"graph +\d+ nodes in 1 branch;\s+recording took [\d.]+ µs, compilation of code included;\s+replaying takes [\d.]+ µs \(23 launches of 1 command\)", replayed.Output);
         using JsonDocument trace = JsonDocument.Parse(File.ReadAllBytes(directory.File("trace.json")));
         HashSet<string> names = [.. trace.RootElement.GetProperty("traceEvents").EnumerateArray().Select(e => e.GetProperty("name").GetString()!)];
         Assert.Superset(new HashSet<string> { "aios_gemm", "aios_adamw", "copy", "graph", "step", "checkpoint", "memory" }, names);

@@ -27,7 +27,7 @@ public class GraphTests
         GraphReport report = graph.Report;
         Assert.Equal((2, 1, 1, 2L), (report.Nodes, report.Branches, report.Commands, report.Launches));
         Assert.True(report.LaunchTime > TimeSpan.Zero);
-        Assert.Contains("2 nodes in 1 branches", report.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("2 nodes in 1 branch; ", report.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -21,13 +21,14 @@ public class StepPlanTests
     public void A_repeated_step_gets_the_same_places_without_the_pool()
     {
         using var plan = new StepPlan(_layer, _pool, _stream);
-        Step(plan);
-        long allocations = _pool.Statistics.Allocations;
+        Record(plan);
+        long allocations = _pool.Statistics.Allocations, reserved = _pool.Statistics.PeakReservedBytes;
         nint[] first = Step(plan), second = Step(plan);
         Assert.Equal(first, second);
-        Assert.Equal(allocations, _pool.Statistics.Allocations);
-        Assert.Equal((2, 0), (plan.ReplayedSteps, plan.Mismatches));
-        Assert.Equal((3 * 1000 * Kibi) + (200 * Kibi), plan.Bytes); // What is in use at the same time, and no more.
+        Assert.Equal(allocations + 2, _pool.Statistics.Allocations); // The arena, once per step.
+        long inUse = (3 * 1000 * Kibi) + (200 * Kibi);
+        Assert.Equal(new StepPlanReport(inUse, inUse, Steps: 4, ReplayedSteps: 2, Mismatches: 0), plan.Report);
+        Assert.Equal((0, reserved), (_pool.Statistics.AllocatedBytes, _pool.Statistics.PeakReservedBytes));
     }
 
     [Fact]
@@ -36,7 +37,7 @@ public class StepPlanTests
         int other = _streams.Add(_pool);
         using var plan = new StepPlan(_layer, _pool, _stream);
         var kept = new List<Allocation>();
-        for (int step = 0; step < 3; step++)
+        for (int step = 0; step < 4; step++)
         {
             using (plan.Begin())
             {
@@ -49,9 +50,8 @@ public class StepPlanTests
             }
         }
 
-        Assert.Equal(100 * Kibi, plan.Bytes);
-        Assert.Equal(2, plan.ReplayedSteps);
-        Assert.Equal(3, kept.Select(block => block.Address).Distinct().Count());
+        Assert.Equal((100 * Kibi, 2), (plan.Report.Bytes, plan.Report.ReplayedSteps));
+        Assert.Equal(4, kept.Select(block => block.Address).Distinct().Count());
         kept.ForEach(_layer.Free);
     }
 
@@ -63,7 +63,7 @@ public class StepPlanTests
     public void A_step_that_differs_goes_on_with_the_pool_and_the_next_is_recorded(int difference)
     {
         using var plan = new StepPlan(_layer, _pool, _stream);
-        Step(plan);
+        Record(plan);
         Step(plan);
         using (plan.Begin())
         {
@@ -83,18 +83,18 @@ public class StepPlanTests
             live.ForEach(_layer.Free);
         }
 
-        Assert.Equal(1, plan.Mismatches);
+        Assert.Equal((1, 1), (plan.Report.ReplayedSteps, plan.Report.Mismatches));
+        Step(plan); // Is like the last one recorded, so it is enough.
         Step(plan);
-        Step(plan);
-        Assert.Equal(2, plan.ReplayedSteps);
+        Assert.Equal((2, 1), (plan.Report.ReplayedSteps, plan.Report.Mismatches));
         _pool.Validate();
     }
 
     [Fact]
     public void A_planned_block_that_is_kept_stays_apart_from_later_steps()
     {
-        using var plan = new StepPlan(_layer, _pool, _stream);
-        Step(plan);
+        var plan = new StepPlan(_layer, _pool, _stream);
+        Record(plan);
         Allocation kept;
         using (plan.Begin())
         {
@@ -111,9 +111,13 @@ public class StepPlanTests
             }
         }
 
-        Assert.Throws<InvalidOperationException>(plan.Dispose);
+        plan.Dispose();
+        Assert.Equal(_layer.Find(kept).Address, kept.Address);
+        Assert.True(_pool.Statistics.AllocatedBytes > 0);
         _layer.Free(kept);
+        Assert.Equal(0, _pool.Statistics.AllocatedBytes);
         Assert.Throws<ArgumentException>(() => _layer.Free(kept));
+        Assert.Throws<ObjectDisposedException>(() => plan.Begin());
     }
 
     [Fact]
@@ -121,7 +125,7 @@ public class StepPlanTests
     {
         int other = _streams.Add(_pool);
         using var plan = new StepPlan(_layer, _pool, _stream);
-        Step(plan);
+        Record(plan);
         using (plan.Begin())
         {
             Allocation first = _layer.Allocate(1000 * Kibi, _stream);
@@ -139,7 +143,7 @@ public class StepPlanTests
     public void Regions_show_planned_blocks_and_no_arena()
     {
         using var plan = new StepPlan(_layer, _pool, _stream);
-        Step(plan);
+        Record(plan);
         Assert.DoesNotContain(_layer.Regions(), region => region.State == RegionState.Live);
         using (plan.Begin())
         {
@@ -150,6 +154,62 @@ public class StepPlanTests
             Assert.Equal(_memory.MappedBytes, _layer.Regions().Sum(region => region.Size));
             _layer.Free(block);
         }
+    }
+
+    [Fact]
+    public void A_first_step_that_is_like_no_other_is_not_planned()
+    {
+        using var plan = new StepPlan(_layer, _pool, _stream);
+        using (plan.Begin())
+        {
+            _layer.Free(_layer.Allocate(5000 * Kibi, _stream));
+        }
+
+        Record(plan);
+        Step(plan);
+        Assert.Equal((1, 0), (plan.Report.ReplayedSteps, plan.Report.Mismatches));
+    }
+
+    [Fact]
+    public void What_runs_between_steps_has_their_memory()
+    {
+        using var plan = new StepPlan(_layer, _pool, _stream);
+        Record(plan);
+        for (int step = 0; step < 3; step++)
+        {
+            Step(plan);
+            long reserved = _pool.Statistics.ReservedBytes;
+            _layer.Free(_layer.Allocate(plan.Report.Bytes, _stream));
+            Assert.Equal(reserved, _pool.Statistics.PeakReservedBytes);
+        }
+
+        Assert.Equal(3, plan.Report.ReplayedSteps);
+    }
+
+    [Fact]
+    public void Without_room_for_a_plan_steps_go_on_without()
+    {
+        var streams = new SimulatedStreams();
+        var pool = new PoolAllocator(new SimulatedMemory(limit: 8 << 20), streams.Clocks);
+        var retry = new RetryLayer(pool, () => { }, (bytes, _) => new DeviceOutOfMemoryException(bytes, "full"));
+        var layer = new StepLayer(retry);
+        int stream = streams.Add(pool);
+        using var plan = new StepPlan(layer, retry, stream);
+        for (int step = 0; step < 4; step++)
+        {
+            Allocation taken = step < 2 ? default : pool.Allocate(5 << 20, stream);
+            using (plan.Begin())
+            {
+                // Apart there is room for both beside what is taken, together there is not.
+                Allocation first = layer.Allocate(3 << 19, stream), second = step < 2 ? layer.Allocate(3 << 20, stream) : default;
+                Array.ForEach(step < 2 ? [first, second] : new[] { first }, layer.Free);
+            }
+
+            Array.ForEach(step < 2 ? [] : new[] { taken }, pool.Free);
+        }
+
+        Assert.Equal((4, 0, 0), (plan.Report.Steps, plan.Report.ReplayedSteps, plan.Report.Mismatches));
+        Assert.Equal(0, pool.Statistics.AllocatedBytes);
     }
 
     [Fact]
@@ -176,6 +236,7 @@ public class StepPlanTests
             })];
             long bytes = StepPacking.Place(items);
             long inUse = Enumerable.Range(0, 140).Max(time => items.Where(item => item.Start <= time && time <= item.End).Sum(item => item.Size));
+            Assert.Equal(inUse, StepPacking.MostInUse(items));
             Assert.InRange(bytes, inUse, inUse * 1.35);
             foreach (StepPacking.Item item in items)
             {
@@ -190,6 +251,13 @@ public class StepPlanTests
     {
         nint[] places = [.. blocks.Select(block => block.Address).Order()];
         Assert.All(places.Zip(places.Skip(1)), pair => Assert.True(pair.Second - pair.First >= 999 * Kibi));
+    }
+
+    /// <summary>The two equal steps that make a plan.</summary>
+    private void Record(StepPlan plan)
+    {
+        Step(plan);
+        Step(plan);
     }
 
     /// <summary>Three of 1000 KiB and one of 200 at once, then others in their places.</summary>

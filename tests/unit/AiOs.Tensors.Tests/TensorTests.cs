@@ -168,6 +168,23 @@ public class TensorTests
     }
 
     [Fact]
+    public void A_reserved_gradient_is_overwritten_by_the_first()
+    {
+        using var device = new DeviceFixture();
+        using var tape = new Tape(device.Stream);
+        using Tensor x = device.Tensor([3, 4], 1, 2), w = device.Tensor([1, 2, 3, 4], 2, 2).WithGrad();
+        w.ReserveGrad(device.Stream);
+        Assert.True(w.Grad.IsNull);
+        long blocks = device.Device.Memory.Statistics.LiveBlocks;
+        w.ReserveGrad(device.Stream);
+        tape.Backward(Ops.Sum(tape, Ops.Linear(tape, x, w)));
+        tape.Reset();
+        Assert.Equal([3f, 3f, 4f, 4f], device.Read(w.Grad));
+        Assert.Equal(blocks, device.Device.Memory.Statistics.LiveBlocks);
+        Assert.Throws<AiOsException>(() => x.ReserveGrad(device.Stream));
+    }
+
+    [Fact]
     public void What_does_not_need_gradients_is_not_recorded()
     {
         using var device = new DeviceFixture();

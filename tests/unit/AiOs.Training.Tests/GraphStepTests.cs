@@ -1,24 +1,13 @@
 using AiOs.Runtime;
 using AiOs.Tensors;
 using AiOs.Training.Checkpoints;
-using AiOs.Training.Modules;
 
 namespace AiOs.Training.Tests;
 
 /// <summary>A recorded and replayed step against the same step enqueued op by op: no bit may differ.</summary>
 public sealed class GraphStepTests
 {
-    /// <summary>Everything that changes from step to step: batches, dropout, clipping, parts, schedule, bias corrections.</summary>
-    private static readonly TrainerOptions Run = Fixtures.TinyRun with
-    {
-        Model = new GptConfig { Layers = 2, Heads = 3, Embd = 48, Block = 17, Vocab = 29, Dropout = 0.1f },
-        Steps = 14,
-        Batch = 6,
-        Accumulate = 2,
-        Schedule = Optimizers.ScheduleKind.Cosine,
-        Warmup = 3,
-        GradClip = 0.5,
-    };
+    private static readonly TrainerOptions Run = TrainedRun.Varied;
 
     [Theory]
     [InlineData(DType.F32, 2)]
@@ -27,11 +16,7 @@ public sealed class GraphStepTests
     public void AReplayedRunIsTheEagerRun(DType dtype, int parts)
     {
         TrainerOptions run = Run with { DType = dtype, Accumulate = parts };
-        (StepRecord[] steps, byte[] files, _) = Train(run);
-        (StepRecord[] replayed, byte[] replayedFiles, GraphReport? report) = Train(run with { Graph = true });
-        Assert.Equal(Fixtures.LossBits(steps), Fixtures.LossBits(replayed));
-        Assert.Equal(steps.Select(s => s.GradNorm), replayed.Select(s => s.GradNorm));
-        Assert.Equal(files, replayedFiles);
+        GraphReport? report = TrainedRun.Of(run with { Graph = true }).EqualTo(TrainedRun.Of(run)).Graph;
         Assert.NotNull(report);
         Assert.Equal(run.Steps - 2, report.Launches);
         Assert.Equal(1, report.Commands);
@@ -42,17 +27,14 @@ public sealed class GraphStepTests
     public void ValidationAndCheckpointsBetweenReplaysChangeNothing()
     {
         TrainerOptions run = Run with { ValidateEvery = 3, ValidationBatches = 2, SaveEvery = 5 };
-        (StepRecord[] steps, byte[] files, _) = Train(run, validation: true);
-        (StepRecord[] replayed, byte[] replayedFiles, _) = Train(run with { Graph = true }, validation: true);
-        Assert.Equal(Fixtures.LossBits(steps), Fixtures.LossBits(replayed));
-        Assert.Equal(files, replayedFiles);
+        TrainedRun.Of(run with { Graph = true }, validation: true).EqualTo(TrainedRun.Of(run, validation: true));
     }
 
     [Fact]
     public void AnEagerRunGoesOnReplayed()
     {
         using var directory = new TemporaryDirectory();
-        StepRecord[] whole = Train(Run with { SaveEvery = 7 }, directory).Steps;
+        StepRecord[] whole = TrainedRun.Of(Run with { SaveEvery = 7 }, directory).Steps;
         var again = new Recorder();
         Fixtures.OnDevice(device =>
         {
@@ -64,32 +46,5 @@ public sealed class GraphStepTests
             return result;
         });
         Assert.Equal(Fixtures.LossBits(whole[7..]), Fixtures.LossBits(again.Steps));
-    }
-
-    private static (StepRecord[] Steps, byte[] Files, GraphReport? Report) Train(TrainerOptions options, bool validation = false)
-    {
-        using var directory = new TemporaryDirectory();
-        return Train(options, directory, validation);
-    }
-
-    /// <summary>Trains and reads what the last checkpoint holds of the model and the optimizer.</summary>
-    private static (StepRecord[] Steps, byte[] Files, GraphReport? Report) Train(
-        TrainerOptions options, TemporaryDirectory directory, bool validation = false)
-    {
-        var recorder = new Recorder();
-        GraphReport? report = Fixtures.OnDevice(device =>
-        {
-            using var trainer = new Trainer(
-                device, options with { OutDirectory = directory.Path }, Fixtures.Tokens(2000), validation ? Fixtures.Tokens(400) : null);
-            trainer.Run(recorder);
-            return trainer.GraphReport;
-        });
-        string last = Checkpoint.Find(directory.Path).Directory;
-        byte[] files =
-        [
-            .. File.ReadAllBytes(Path.Combine(last, Checkpoint.ModelName)),
-            .. File.ReadAllBytes(Path.Combine(last, Checkpoint.OptimizerName)),
-        ];
-        return ([.. recorder.Steps], files, report);
     }
 }

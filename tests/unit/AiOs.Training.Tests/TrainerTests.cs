@@ -60,14 +60,16 @@ public sealed class TrainerTests : IDisposable
         return true;
     });
 
-    [Fact]
-    public void AStepMakesNoManagedObjects()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AStepMakesNoManagedObjects(bool planMemory)
     {
         var allocated = new long[40];
         var recorder = new AllocationRecorder(allocated);
         Fixtures.OnDevice(device =>
         {
-            using var trainer = new Trainer(device, Fixtures.TinyRun with { Steps = 40, Accumulate = 2 }, Fixtures.Tokens(500));
+            using var trainer = new Trainer(device, Fixtures.TinyRun with { Steps = 40, Accumulate = 2, PlanMemory = planMemory }, Fixtures.Tokens(500));
             return trainer.Run(recorder);
         }, detectRaces: false); // The detector makes objects.
 

@@ -102,12 +102,13 @@ internal sealed class StepLayer(Allocator inner) : AllocatorLayer(inner)
         }
     }
 
-    /// <summary>Forgets a plan without blocks in use.</summary>
-    public void Remove(int number)
+    /// <summary>Forgets a plan without blocks in use, unless that was done before.</summary>
+    public void Remove(StepPlan plan)
     {
         lock (_gate)
         {
-            _plans = With(_plans, number, null);
+            int number = Array.IndexOf(_plans, plan);
+            _plans = number < 0 ? _plans : With(_plans, number, null);
         }
     }
 
@@ -136,10 +137,11 @@ internal sealed class StepLayer(Allocator inner) : AllocatorLayer(inner)
         }
     }
 
+    /// <summary>The plans with one at an index: the same array where it is long enough, so that a step makes no object.</summary>
     private static StepPlan?[] With(StepPlan?[] plans, int index, StepPlan? plan)
     {
-        StepPlan?[] changed = [.. plans, .. new StepPlan?[Math.Max(0, index + 1 - plans.Length)]];
-        changed[index] = plan;
+        StepPlan?[] changed = index < plans.Length ? plans : [.. plans, .. new StepPlan?[index + 1 - plans.Length]];
+        Volatile.Write(ref changed[index], plan);
         return changed;
     }
 

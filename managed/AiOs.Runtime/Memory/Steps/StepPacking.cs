@@ -24,6 +24,21 @@ internal static class StepPacking
         return bytes;
     }
 
+    /// <summary>Most bytes of the items that are in use at one moment, which no placement can do with less than.</summary>
+    public static long MostInUse(Item[] items)
+    {
+        long most = 0, now = 0;
+        foreach ((_, long change) in items
+            .SelectMany(item => new[] { (Time: item.Start, Change: item.Size), (Time: item.End, Change: -item.Size) })
+            .OrderBy(change => change.Time).ThenByDescending(change => change.Change))
+        {
+            now += change;
+            most = Math.Max(most, now);
+        }
+
+        return most;
+    }
+
     private static long BestOffset(List<Item> placed, Item item)
     {
         long end = 0, best = -1, least = long.MaxValue;

@@ -1,16 +1,21 @@
 namespace AiOs.Runtime;
 
 /// <summary>
-/// Places the blocks of a step that repeats, such as one of training, once and for all: the first step is recorded, its
-/// blocks are placed offline with their lifetimes known (<see cref="StepPacking"/>), and in later steps the nth allocation
-/// gets the nth place, at once and without fragmentation. A step that does something else goes on with the pool from
-/// there, and the next one is recorded anew. Dispose it when nothing of a step is in use any more.
+/// Places the blocks of a step that repeats, such as one of training, once and for all: steps are recorded until one is
+/// like the one before, its blocks are placed offline with their lifetimes known (<see cref="StepPacking"/>), and in later
+/// steps the nth allocation gets the nth place, at once and without fragmentation. A step that does something else goes on
+/// with the pool from there, and the next one is recorded anew.
 /// </summary>
 /// <remarks>
+/// <para>
 /// Planned are blocks that are freed within their step and used by no other stream. A place is used again in the order of
 /// the one stream, like any freed block; since allocations and frees must come exactly as recorded, blocks that share
-/// bytes are never in use together. The places lie in one block of the pool, the arena, which
-/// <see cref="AllocatorStatistics"/> counts as allocated.
+/// bytes are never in use together.
+/// </para>
+/// <para>
+/// The places lie in one block of the pool, the arena, which <see cref="AllocatorStatistics"/> counts as allocated. It is
+/// taken when a step begins and freed at its end, so that what runs between steps, such as a validation, has the memory too.
+/// </para>
 /// </remarks>
 public sealed class StepPlan : IDisposable
 {
@@ -24,8 +29,11 @@ public sealed class StepPlan : IDisposable
     private Slot[] _slots = [];
     private int _next;
     private int _live;
-    private bool _isBroken;
+    private uint _generation;
+    private long _bytes, _inUse, _steps, _replayed, _mismatches;
+    private bool _isPlanned;
     private bool _isHopeless;
+    private bool _isDisposed;
 
     internal StepPlan(StepLayer layer, Allocator pool, int stream)
     {
@@ -43,45 +51,40 @@ public sealed class StepPlan : IDisposable
         Replaying,
     }
 
-    /// <summary>Bytes that the planned blocks of a step take together; 0 before a step was recorded.</summary>
-    public long Bytes { get; private set; }
-
-    /// <summary>Steps that ran as they were recorded.</summary>
-    public long ReplayedSteps { get; private set; }
-
-    /// <summary>Steps that did something else than was recorded.</summary>
-    public long Mismatches { get; private set; }
+    /// <summary>What the plan is and has done.</summary>
+    public StepPlanReport Report => new(_bytes, _inUse, _steps, _replayed, _mismatches);
 
     /// <summary>Number of the stream.</summary>
     internal int Stream { get; }
 
-    /// <summary>The block that holds the planned ones.</summary>
+    /// <summary>The block that holds the planned ones; none between steps.</summary>
     internal Allocation Arena { get; private set; }
 
     /// <summary>Begins a step on the plan's stream; dispose the result at its end.</summary>
     /// <exception cref="InvalidOperationException">A step is running on the stream already.</exception>
     public StepScope Begin()
     {
-        Discard();
-        Mode mode = _isBroken || _isHopeless ? Mode.Idle : _slots.Length > 0 ? Mode.Replaying : Mode.Recording;
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        Mode mode = _live > 0 || _isHopeless ? Mode.Idle : _isPlanned ? Mode.Replaying : Mode.Recording;
         _layer.Begin(this, mode == Mode.Recording);
         _recorder = mode == Mode.Recording ? new StepRecorder() : null;
-        (_next, _mode) = (0, mode);
+        _next = 0;
+        _steps++;
+        _mode = mode == Mode.Replaying && !TryTakeArena() ? Mode.Idle : mode;
         return new StepScope(this);
     }
 
-    /// <summary>Gives the plan's memory back.</summary>
-    /// <exception cref="InvalidOperationException">Blocks of a step are still in use.</exception>
+    /// <summary>Ends the plan. Blocks of a step that are still in use keep its memory until they are freed.</summary>
     public void Dispose()
     {
-        _isBroken = true;
-        Discard();
-        if (_live > 0)
+        _gate.Enter();
+        if (!_isDisposed)
         {
-            throw new InvalidOperationException($"{_live} blocks of a planned step are still in use; free them before the plan is disposed");
+            (_isDisposed, _mode) = (true, Mode.Idle);
+            ReleaseArena();
         }
 
-        _layer.Remove(_number);
+        _gate.Exit();
     }
 
     internal static ArgumentException Stale(Allocation block) =>
@@ -91,21 +94,24 @@ public sealed class StepPlan : IDisposable
     internal void End()
     {
         _layer.End(Stream, _recorder is not null);
+        if (_recorder is { } recorder)
+        {
+            Plan(recorder);
+        }
+
+        _gate.Enter();
         if (_mode == Mode.Replaying && _next == _events.Length)
         {
-            ReplayedSteps++;
+            _replayed++;
         }
         else if (_mode == Mode.Replaying)
         {
             Leave();
         }
-        else if (_recorder is { } recorder)
-        {
-            Plan(recorder);
-        }
 
         (_mode, _recorder) = (Mode.Idle, null);
-        Discard();
+        ReleaseArena();
+        _gate.Exit();
     }
 
     /// <summary>Allocates for the step that is running.</summary>
@@ -121,6 +127,7 @@ public sealed class StepPlan : IDisposable
                 {
                     ref Slot slot = ref _slots[index];
                     slot.IsLive = true;
+                    slot.Generation = ++_generation;
                     _live++;
                     var planned = new Allocation(Arena.Address + (nint)slot.Offset, StepLayer.IndexOf(_number, index), slot.Generation);
                     _gate.Exit();
@@ -144,18 +151,18 @@ public sealed class StepPlan : IDisposable
     {
         ref Slot slot = ref EnterLive(block, index);
         slot.IsLive = false;
-        slot.Generation++;
         _live--;
-        if (_mode == Mode.Replaying)
+        if (_mode == Mode.Replaying && _next < _events.Length && _events[_next] == StepEvent.Freed(index))
         {
-            if (_next < _events.Length && _events[_next] == StepEvent.Freed(index))
-            {
-                _next++;
-            }
-            else
-            {
-                Leave();
-            }
+            _next++;
+        }
+        else if (_mode == Mode.Replaying)
+        {
+            Leave();
+        }
+        else
+        {
+            ReleaseArena();
         }
 
         _gate.Exit();
@@ -165,13 +172,13 @@ public sealed class StepPlan : IDisposable
     internal void NoteUse(Allocation block, int index, int stream)
     {
         EnterLive(block, index);
-        if (stream != Stream && !_isBroken)
+        if (stream != Stream && _mode == Mode.Replaying)
         {
             Leave();
         }
 
-        _gate.Exit();
         _pool.NoteUse(Arena, stream);
+        _gate.Exit();
     }
 
     /// <summary>Notes what happens to a block of the pool while a step is recorded.</summary>
@@ -238,47 +245,62 @@ public sealed class StepPlan : IDisposable
         return ref _slots[index];
     }
 
-    /// <summary>Leaves the plan: the step goes on with the pool.</summary>
+    /// <summary>Leaves the plan: the step goes on with the pool. Under the gate.</summary>
     private void Leave()
     {
-        _mode = Mode.Idle;
-        _isBroken = true;
-        Mismatches++;
+        (_mode, _isPlanned) = (Mode.Idle, false);
+        _mismatches++;
+        ReleaseArena();
     }
 
-    /// <summary>Gives a plan that was left back when nothing of it is in use, so that the next step is recorded.</summary>
-    private void Discard()
+    /// <summary>Takes the memory of the planned blocks for a step.</summary>
+    /// <returns>False when there is no room for all at one place: the pool's pieces have to do.</returns>
+    private bool TryTakeArena()
     {
-        if (_isBroken && _live == 0)
-        {
-            if (Arena.Address != 0)
-            {
-                _pool.Free(Arena);
-            }
-
-            (Arena, Bytes, _slots, _events, _isBroken) = (default, 0, [], [], false);
-        }
-    }
-
-    private void Plan(StepRecorder recorder)
-    {
-        (_events, StepPacking.Item[] items) = recorder.Finish(StepLayer.MostSlots);
-        long bytes = StepPacking.Place(items);
         try
         {
-            _isHopeless = items.Length == 0;
-            Arena = _isHopeless ? default : _pool.Allocate(bytes, Stream);
+            Arena = _pool.Allocate(_bytes, Stream);
         }
         catch (DeviceOutOfMemoryException)
         {
-            _isHopeless = true; // No room for all at one place: the pool's pieces have to do.
+            _isHopeless = true;
         }
 
-        if (!_isHopeless)
+        return !_isHopeless;
+    }
+
+    /// <summary>Gives the arena back when nothing of it is in use, and a plan that is disposed forgets itself. Under the gate.</summary>
+    private void ReleaseArena()
+    {
+        if (_live > 0)
         {
-            Bytes = bytes;
-            _slots = Array.ConvertAll(
-                items, item => new Slot { Offset = item.Offset, Size = item.Size, Requested = item.Requested, Generation = 1 });
+            return;
+        }
+
+        if (Arena.Address != 0)
+        {
+            _pool.Free(Arena);
+            Arena = default;
+        }
+
+        if (_isDisposed)
+        {
+            _layer.Remove(this);
+        }
+    }
+
+    /// <summary>Plans for steps like the one recorded, when the one before was like it already.</summary>
+    private void Plan(StepRecorder recorder)
+    {
+        (StepEvent[] events, StepPacking.Item[] items) = recorder.Finish(StepLayer.MostSlots);
+        bool repeats = items.Length > 0 && events.AsSpan().SequenceEqual(_events);
+        _events = events;
+        if (repeats)
+        {
+            _bytes = StepPacking.Place(items);
+            _inUse = StepPacking.MostInUse(items);
+            _slots = Array.ConvertAll(items, item => new Slot { Offset = item.Offset, Size = item.Size, Requested = item.Requested });
+            _isPlanned = true;
         }
     }
 
@@ -290,30 +312,4 @@ public sealed class StepPlan : IDisposable
         public uint Generation;
         public bool IsLive;
     }
-}
-
-/// <summary>A step of a <see cref="StepPlan"/> that is running, until it is disposed.</summary>
-public readonly struct StepScope : IDisposable, IEquatable<StepScope>
-{
-    private readonly StepPlan? _plan;
-
-    internal StepScope(StepPlan plan) => _plan = plan;
-
-    /// <summary>Ends the step.</summary>
-    public void Dispose() => _plan?.End();
-
-    /// <inheritdoc/>
-    public bool Equals(StepScope other) => ReferenceEquals(_plan, other._plan);
-
-    /// <inheritdoc/>
-    public override bool Equals(object? obj) => obj is StepScope other && Equals(other);
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => _plan?.GetHashCode() ?? 0;
-
-    /// <summary>Whether both are of one plan.</summary>
-    public static bool operator ==(StepScope left, StepScope right) => left.Equals(right);
-
-    /// <summary>Whether they are of different plans.</summary>
-    public static bool operator !=(StepScope left, StepScope right) => !left.Equals(right);
 }
