@@ -30,19 +30,21 @@ extern __shared__ __align__(1024) unsigned char shared_window[];
 /// An array of T at an offset of the block's shared memory.
 template <class T> class Shared {
 public:
-  __device__ explicit Shared(uint32_t offset) : first_(reinterpret_cast<T *>(shared_window + offset)) {}
-  __device__ T &operator[](int64_t index) const { return first_[index]; }
-  __device__ Shared operator+(int64_t elements) const { return Shared(first_ + elements); }
+  __device__ constexpr explicit Shared(uint32_t offset) : offset_(offset) {}
+  __device__ T &operator[](int64_t index) const { return first()[index]; }
+  __device__ constexpr Shared operator+(int64_t elements) const {
+    return Shared(static_cast<uint32_t>(offset_ + elements * static_cast<int64_t>(sizeof(T))));
+  }
   /// The shared address of an element, for PTX.
   __device__ uint32_t address(int64_t index = 0) const {
-    return static_cast<uint32_t>(__cvta_generic_to_shared(first_ + index));
+    return static_cast<uint32_t>(__cvta_generic_to_shared(first() + index));
   }
-  __device__ T atomic_add(int64_t index, T value) const { return atomicAdd(first_ + index, value); }
-  __device__ T atomic_max(int64_t index, T value) const { return atomicMax(first_ + index, value); }
+  __device__ T atomic_add(int64_t index, T value) const { return atomicAdd(first() + index, value); }
+  __device__ T atomic_max(int64_t index, T value) const { return atomicMax(first() + index, value); }
 
 private:
-  __device__ explicit Shared(T *first) : first_(first) {}
-  T *first_;
+  __device__ T *first() const { return reinterpret_cast<T *>(shared_window + offset_); }
+  uint32_t offset_;
 };
 
 #else
