@@ -81,17 +81,25 @@ public static class Generator
         Add(files, $"{prefix}.Structs.g.cs", TypeEmitter.EmitStructs(binding));
         Add(files, $"{prefix}.Enums.g.cs", TypeEmitter.EmitEnums(binding));
         Add(files, $"{prefix}.Constants.g.cs", TypeEmitter.EmitConstants(binding));
-        Add(files, manifest.NativeHeader, manifest.NativeHeader.Length == 0 ? null : new NativeHeaderEmitter(binding).Emit());
+        if (manifest.NativeHeader.Length > 0)
+        {
+            files[manifest.NativeHeader] = new NativeHeaderEmitter(binding).Emit();
+            files[$"{Path.GetDirectoryName(manifest.NativeHeader)}/.clang-format"] = ProviderEmitter.FormatOptions;
+        }
     }
 
     private static void EmitProvider(
         ProviderManifest provider, string root, Dictionary<string, Binding> bindings, SortedDictionary<string, string> files)
     {
         Binding[] headers = [.. provider.Headers.Select(name => bindings.TryGetValue(name, out Binding? binding)
-            ? binding : throw new GenerationException($"the provider {provider.Library} names the manifest {name}, which does not exist"))];
+            ? binding : throw new GenerationException($"a provider names the manifest {name}, which does not exist"))];
         var emitter = new ProviderEmitter(provider, headers);
         string hash = emitter.Hash(root);
-        files[$"{provider.NativeOutput}/{provider.Library}.map"] = emitter.ExportMap();
+        foreach (ProviderLibrary library in provider.Libraries)
+        {
+            files[library.ExportMap] = emitter.ExportMap(library);
+        }
+
         files[$"{provider.NativeOutput}/.clang-format"] = ProviderEmitter.FormatOptions;
         files[$"{provider.NativeOutput}/functions.g.h"] = emitter.Lists();
         files[$"{provider.NativeOutput}/header_hash.g.h"] = ProviderEmitter.HashHeader(hash);

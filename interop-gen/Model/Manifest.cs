@@ -168,19 +168,13 @@ public sealed record EnumGroup
     public bool Flags { get; init; }
 }
 
-/// <summary>A library of this repository that exports the functions of several headers.</summary>
+/// <summary>The libraries of this repository that export functions of its headers, each called a provider.</summary>
 public sealed record ProviderManifest
 {
-    /// <summary>Name of the library without <c>lib</c> and extension.</summary>
-    public required string Library { get; init; }
+    /// <summary>The libraries.</summary>
+    public required IReadOnlyList<ProviderLibrary> Libraries { get; init; }
 
-    /// <summary>Manifests of the headers it implements, in the order of their hash.</summary>
-    public required IReadOnlyList<string> Headers { get; init; }
-
-    /// <summary>What it exports besides, as patterns of the linker's version script.</summary>
-    public IReadOnlyList<string> Exports { get; init; } = [];
-
-    /// <summary>Folder of the native files, relative to the root.</summary>
+    /// <summary>Folder of the native files that they share, relative to the root.</summary>
     public required string NativeOutput { get; init; }
 
     /// <summary>Folder of the C#, relative to the root.</summary>
@@ -192,7 +186,30 @@ public sealed record ProviderManifest
     /// <summary>Class of the C#.</summary>
     public required string Class { get; init; }
 
-    /// <summary>Reads a provider's manifest.</summary>
+    /// <summary>Manifests of all their headers, in the order of the hash.</summary>
+    [JsonIgnore]
+    public IEnumerable<string> Headers => Libraries.SelectMany(library => library.Headers).Distinct();
+
+    /// <summary>Reads a manifest of providers.</summary>
     /// <param name="path">Path of the file.</param>
     public static ProviderManifest Load(string path) => Manifest.LoadAs<ProviderManifest>(path);
+}
+
+/// <summary>One library of this repository.</summary>
+public sealed record ProviderLibrary
+{
+    /// <summary>Name of the library without <c>lib</c> and extension.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Constant of the C# that holds the name.</summary>
+    public required string Constant { get; init; }
+
+    /// <summary>Manifests of the headers it implements.</summary>
+    public required IReadOnlyList<string> Headers { get; init; }
+
+    /// <summary>Patterns of functions that it exports besides.</summary>
+    public IReadOnlyList<string> Exports { get; init; } = [];
+
+    /// <summary>Path of the linker's version script, relative to the root.</summary>
+    public required string ExportMap { get; init; }
 }

@@ -44,12 +44,8 @@ template <bool kStream, class P, class T>
 
 aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, const float *grad_scale, int64_t count,
                        int64_t step, double lr, double beta1, double beta2, double epsilon) {
-  if (const aios_status status = check_extents("aios_adamw", {{"count", count}}))
+  if (const aios_status status = check_adamw(count, step, beta1, beta2))
     return status;
-  if (step < 1)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_adamw: step must be >= 1, got %lld", static_cast<long long>(step));
-  if (!(beta1 >= 0.0 && beta1 < 1.0 && beta2 >= 0.0 && beta2 < 1.0))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_adamw: betas must be >= 0 and < 1, got %g and %g", beta1, beta2);
   const double t = static_cast<double>(step);
   const Coefficients c = {static_cast<float>(beta1),
                           static_cast<float>(beta2),

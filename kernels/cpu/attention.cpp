@@ -243,17 +243,17 @@ template <class T> void run(const Forward &p, Team &team) {
 } // namespace
 
 int64_t aios_attention_workspace_size(const aios_attention_desc *desc) {
-  return -static_cast<int64_t>(check_attention(desc, "attention")); // the workers' scratch memory is enough
+  return -static_cast<int64_t>(check_attention("attention", desc)); // the workers' scratch memory is enough
 }
 
 aios_status aios_attention(aios_stream stream, void *out, float *lse, const void *q, const void *k, const void *v,
                            void *, int64_t, const aios_attention_desc *desc) {
-  if (const aios_status status = check_attention(desc, "attention"); status != AIOS_STATUS_OK)
+  if (const aios_status status = check_attention("attention", desc); status != AIOS_STATUS_OK)
     return status;
   if (desc->batch == 0 || desc->heads == 0 || desc->q_len == 0)
     return AIOS_STATUS_OK;
-  if (out == nullptr || q == nullptr || (desc->kv_len > 0 && (k == nullptr || v == nullptr)))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "attention: out, q, k or v is null");
+  if (const aios_status status = check_attention_operands(*desc, out, q, k, v))
+    return status;
   const Forward problem{*desc, out, lse, q, k, v};
   return enqueue(stream, [problem](Team &team) {
     if (problem.d.dtype == AIOS_DTYPE_F32)

@@ -184,7 +184,7 @@ template <class T> void run(const Backward &p, Team &team) {
 } // namespace
 
 int64_t aios_attention_backward_workspace_size(const aios_attention_desc *desc) {
-  const aios_status status = check_attention(desc, "attention_backward");
+  const aios_status status = check_attention("attention_backward", desc);
   return status == AIOS_STATUS_OK ? workspace_floats(*desc) * static_cast<int64_t>(sizeof(float))
                                   : -static_cast<int64_t>(status);
 }
@@ -199,14 +199,10 @@ aios_status aios_attention_backward(aios_stream stream, void *dq, void *dk, void
   const aios_attention_desc &d = *desc;
   if (d.batch == 0 || d.heads == 0 || (d.q_len == 0 && d.kv_len == 0))
     return AIOS_STATUS_OK;
-  if ((d.q_len > 0 && (dq == nullptr || dout == nullptr || out == nullptr || lse == nullptr || q == nullptr)) ||
-      (d.kv_len > 0 && (dk == nullptr || dv == nullptr || k == nullptr || v == nullptr)))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "attention_backward: an operand is null");
-  if (bytes > 0 &&
-      (workspace == nullptr || workspace_bytes < bytes || reinterpret_cast<uintptr_t>(workspace) % 64 != 0))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT,
-                "attention_backward: the workspace has %lld bytes; %lld, 64-byte aligned, are needed",
-                static_cast<long long>(workspace_bytes), static_cast<long long>(bytes));
+  if (const aios_status status = check_attention_backward_operands(d, dq, dk, dv, dout, out, lse, q, k, v))
+    return status;
+  if (const aios_status status = check_workspace("attention_backward", workspace, workspace_bytes, bytes))
+    return status;
   const Backward problem{
       d, dq, dk, dv, dout, out, lse, q, k, v, bytes == 0 ? nullptr : static_cast<float *>(workspace)};
   return enqueue(stream, [problem](Team &team) {

@@ -14,7 +14,6 @@ namespace aios::AIOS_ISA {
 /// Queries and keys of a block. 64 x 64 scores, keys and values of 64 elements together fill the L1 cache.
 constexpr int kQueries = 64;
 constexpr int kKeys = 64;
-constexpr int kMaxHeadDim = 256;
 
 /// exp(x) where |x| is small or the result is next to nothing: the rounding of the product is a relative error of |x|
 /// ulp.
@@ -257,23 +256,4 @@ template <class T> AIOS_INLINE Rows<T> head_rows(T *data, const int64_t (&stride
 }
 
 /// Checks everything that both directions need; `op` names the caller.
-template <class = void> static aios_status check_attention(const aios_attention_desc *d, const char *op) {
-  if (d == nullptr)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: desc is null", op);
-  if (d->dtype != AIOS_DTYPE_F32 && d->dtype != AIOS_DTYPE_BF16)
-    return fail(AIOS_STATUS_UNIMPLEMENTED, "%s: no kernel for dtype %d", op, d->dtype);
-  if (d->batch < 0 || d->heads < 0 || d->kv_heads < 0 || d->q_len < 0 || d->kv_len < 0)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: an extent is negative", op);
-  if (d->head_dim < 1 || d->head_dim > kMaxHeadDim)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: head_dim is %lld; it must be 1 to %d", op,
-                static_cast<long long>(d->head_dim), kMaxHeadDim);
-  if (d->heads > 0 && (d->kv_heads < 1 || d->heads % d->kv_heads != 0))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: %lld heads cannot share %lld kv_heads evenly", op,
-                static_cast<long long>(d->heads), static_cast<long long>(d->kv_heads));
-  if (d->causal && d->kv_len < d->q_len)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: causal attention of %lld queries needs as many keys, not %lld", op,
-                static_cast<long long>(d->q_len), static_cast<long long>(d->kv_len));
-  return AIOS_STATUS_OK;
-}
-
 } // namespace aios::AIOS_ISA

@@ -136,15 +136,6 @@ template <class T> struct Backward {
   }
 };
 
-aios_status check(const char *call, int64_t rows, int64_t classes, int64_t ld) {
-  if (const aios_status status = check_extents(call, {{"rows", rows}, {"classes", classes}}))
-    return status;
-  if (ld < classes)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: ld must be >= classes (%lld), got %lld", call,
-                static_cast<long long>(classes), static_cast<long long>(ld));
-  return AIOS_STATUS_OK;
-}
-
 } // namespace
 
 int64_t aios_cross_entropy_workspace_size(int64_t rows, int64_t classes, aios_dtype) {
@@ -158,7 +149,7 @@ int64_t aios_cross_entropy_workspace_size(int64_t rows, int64_t classes, aios_dt
 aios_status aios_cross_entropy(aios_stream stream, float *loss, float *lse, const void *logits, const int32_t *targets,
                                void *workspace, int64_t workspace_bytes, int64_t rows, int64_t classes, int64_t ld,
                                aios_dtype dtype) {
-  if (const aios_status status = check("aios_cross_entropy", rows, classes, ld))
+  if (const aios_status status = check_cross_entropy("aios_cross_entropy", rows, classes, ld))
     return status;
   if (const aios_status status = check_workspace("aios_cross_entropy", workspace, workspace_bytes,
                                                  aios_cross_entropy_workspace_size(rows, classes, dtype)))
@@ -174,7 +165,7 @@ aios_status aios_cross_entropy(aios_stream stream, float *loss, float *lse, cons
 aios_status aios_cross_entropy_backward(aios_stream stream, void *dlogits, const float *dloss, const float *loss,
                                         const float *lse, const void *logits, const int32_t *targets, int64_t rows,
                                         int64_t classes, int64_t ld, aios_dtype dtype) {
-  if (const aios_status status = check("aios_cross_entropy_backward", rows, classes, ld))
+  if (const aios_status status = check_cross_entropy("aios_cross_entropy_backward", rows, classes, ld))
     return status;
   return with_type("aios_cross_entropy_backward", dtype, [&](auto type) {
     using T = decltype(type);

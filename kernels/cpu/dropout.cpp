@@ -95,11 +95,8 @@ template <class T> struct Dropout {
 
 aios_status aios_dropout(aios_stream stream, void *out, const void *a, int64_t n, float probability, uint64_t seed,
                          uint64_t offset, aios_dtype dtype) {
-  if (const aios_status status = check_extents("aios_dropout", {{"n", n}}))
+  if (const aios_status status = check_dropout(n, probability))
     return status;
-  if (!(probability >= 0.0f && probability < 1.0f))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_dropout: probability must be >= 0 and < 1, got %g",
-                static_cast<double>(probability));
   return with_type("aios_dropout", dtype, [&](auto type) {
     using T = decltype(type);
     return enqueue(stream, Dropout<T>{static_cast<T *>(out), static_cast<const T *>(a), n, probability, seed, offset});

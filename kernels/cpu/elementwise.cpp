@@ -301,16 +301,8 @@ template <class T> RowKernel row_kernel(Family family, int32_t op) {
 aios_status launch(const char *call, Family family, aios_stream stream, void *out, const void *a, const void *b,
                    int32_t op, const aios_elementwise_desc *desc) {
   const int32_t last = family == Family::Binary ? int32_t{AIOS_BINARY_LESS} : int32_t{AIOS_UNARY_SILU};
-  if (op < 0 || op > last)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: op must be 0 to %d, got %d", call, static_cast<int>(last),
-                static_cast<int>(op));
-  if (desc->rank < 0 || desc->rank > AIOS_MAX_RANK)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: rank must be 0 to %d, got %d", call, static_cast<int>(AIOS_MAX_RANK),
-                static_cast<int>(desc->rank));
-  for (int d = 0; d < desc->rank; d++)
-    if (desc->shape[d] < 0)
-      return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: shape[%d] must be >= 0, got %lld", call, d,
-                  static_cast<long long>(desc->shape[d]));
+  if (const aios_status status = check_elementwise(call, op, last, desc))
+    return status;
   return with_type(call, desc->dtype, [&](auto type) {
     using T = decltype(type);
     const Plan plan = make_plan(*desc, family == Family::Unary ? 2 : 3);

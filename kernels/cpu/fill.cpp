@@ -39,11 +39,9 @@ void fill_halves(Team &team, uint16_t *out, int64_t n, uint16_t bits) {
 } // namespace
 
 aios_status aios_fill(aios_stream stream, void *out, int64_t n, double value, aios_dtype dtype) {
-  if (const aios_status status = check_extents("aios_fill", {{"n", n}}))
+  if (const aios_status status = check_fill(n, value, dtype))
     return status;
   if (dtype == AIOS_DTYPE_I32) {
-    if (!(value > -2147483649.0 && value < 2147483648.0))
-      return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_fill: value %g does not fit AIOS_DTYPE_I32", value);
     const uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(value));
     return enqueue(stream, [=](Team &team) { fill_words(team, static_cast<uint32_t *>(out), n, bits); });
   }

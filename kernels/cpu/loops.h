@@ -1,8 +1,8 @@
 // What the op files share: choice of storage type, cutting work into tasks, sums in double.
 #pragma once
 
+#include "../../native/common/checks.h"
 #include "../../native/cpu/launch.h"
-#include "aios_kernels.h"
 #include "simd_pack.h"
 
 namespace aios::AIOS_ISA {
@@ -29,27 +29,6 @@ template <class F> AIOS_INLINE aios_status with_type(const char *call, aios_dtyp
   return fail(AIOS_STATUS_UNIMPLEMENTED,
               "%s: dtype %d has no CPU kernel; use AIOS_DTYPE_F32 (0) or AIOS_DTYPE_BF16 (2)", call,
               static_cast<int>(dtype));
-}
-
-/// AIOS_STATUS_OK, or fails naming the first extent that is negative.
-struct Extent {
-  const char *name;
-  int64_t value;
-};
-template <int N> AIOS_INLINE aios_status check_extents(const char *call, const Extent (&extents)[N]) {
-  for (const Extent &e : extents)
-    if (e.value < 0)
-      return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: %s must be >= 0, got %lld", call, e.name,
-                  static_cast<long long>(e.value));
-  return AIOS_STATUS_OK;
-}
-
-/// AIOS_STATUS_OK, or fails when a workspace is missing or too small. A negative need is a negated status.
-AIOS_INLINE aios_status check_workspace(const char *call, const void *workspace, int64_t bytes, int64_t need) {
-  if (need > 0 && (workspace == nullptr || bytes < need))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "%s: workspace needs %lld bytes, got %lld%s", call,
-                static_cast<long long>(need), static_cast<long long>(bytes), workspace ? "" : " at null");
-  return AIOS_STATUS_OK;
 }
 
 /// Calls f(begin, end), or f(begin, end, worker), over pieces of 0 .. n, where one index stands for `weight` elements

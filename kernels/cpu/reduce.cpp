@@ -221,13 +221,8 @@ int64_t aios_reduce_workspace_size(int64_t outer, int64_t n, int64_t inner, aios
 aios_status aios_reduce(aios_stream stream, void *out, const void *a, void *workspace, int64_t workspace_bytes,
                         int64_t outer, int64_t n, int64_t inner, aios_reduce_op op, int32_t accumulate,
                         aios_dtype dtype) {
-  if (const aios_status status = check_extents("aios_reduce", {{"outer", outer}, {"n", n}, {"inner", inner}}))
+  if (const aios_status status = check_reduce(outer, n, inner, op, accumulate))
     return status;
-  if (op < AIOS_REDUCE_SUM || op > AIOS_REDUCE_MIN)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_reduce: op must be 0 to 3, got %d", static_cast<int>(op));
-  if (accumulate != 0 && op >= AIOS_REDUCE_MAX)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_reduce: accumulate is for SUM and MEAN, not for op %d",
-                static_cast<int>(op));
   if (const aios_status status = check_workspace("aios_reduce", workspace, workspace_bytes,
                                                  aios_reduce_workspace_size(outer, n, inner, op, dtype)))
     return status;
@@ -247,11 +242,8 @@ aios_status aios_reduce(aios_stream stream, void *out, const void *a, void *work
 
 aios_status aios_argmax(aios_stream stream, int32_t *out, const void *a, int64_t outer, int64_t n, int64_t inner,
                         aios_dtype dtype) {
-  if (const aios_status status = check_extents("aios_argmax", {{"outer", outer}, {"n", n}, {"inner", inner}}))
+  if (const aios_status status = check_argmax(outer, n, inner))
     return status;
-  if (n < 1 || n > INT32_MAX)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_argmax: n must be 1 to 2147483647, got %lld",
-                static_cast<long long>(n));
   return with_type("aios_argmax", dtype, [&](auto type) {
     using T = decltype(type);
     return enqueue(stream, ArgMax<T>{out, static_cast<const T *>(a), outer, n, inner});

@@ -91,14 +91,8 @@ template <class T> struct Rope {
 aios_status aios_rope(aios_stream stream, void *out, const void *x, const int32_t *positions, int64_t batch,
                       int64_t length, int64_t heads, int64_t head_dim, float theta, int32_t interleaved,
                       int32_t inverse, aios_dtype dtype) {
-  if (const aios_status status =
-          check_extents("aios_rope", {{"batch", batch}, {"length", length}, {"heads", heads}, {"head_dim", head_dim}}))
+  if (const aios_status status = check_rope(batch, length, heads, head_dim, theta))
     return status;
-  if (head_dim % 2 != 0)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_rope: head_dim must be even, got %lld",
-                static_cast<long long>(head_dim));
-  if (!(theta > 0.0f))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_rope: theta must be > 0, got %g", static_cast<double>(theta));
   return with_type("aios_rope", dtype, [&](auto type) {
     using T = decltype(type);
     return enqueue(stream, Rope<T>{static_cast<T *>(out), static_cast<const T *>(x), positions, batch, length, heads,

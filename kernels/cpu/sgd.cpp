@@ -31,10 +31,8 @@ void update(P *p, T *copy, const T *grad, float *velocity, int64_t n, float grad
 
 aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count,
                      int64_t step, double lr, double momentum) {
-  if (const aios_status status = check_extents("aios_sgd", {{"count", count}}))
+  if (const aios_status status = check_sgd(count, step))
     return status;
-  if (step < 1)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_sgd: step must be >= 1, got %lld", static_cast<long long>(step));
   return enqueue(stream, [=](Team &team) {
     const float scale = grad_scale ? grad_scale[0] : 1.0f;
     parallel_tensors(team, tensors, count, [&](const aios_sgd_tensor &tensor, int64_t begin, int64_t n, int64_t) {

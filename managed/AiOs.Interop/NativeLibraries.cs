@@ -74,7 +74,7 @@ public static class NativeLibraries
                 continue;
             }
 
-            if (Inspect(name, handle) is Rejection why)
+            if (Inspect(handle) is Rejection why)
             {
                 NativeLibrary.Free(handle);
                 tried.Add((path, why.Problem));
@@ -94,9 +94,8 @@ public static class NativeLibraries
     }
 
     // Why a loaded library cannot be used; null when it can.
-    private static unsafe Rejection? Inspect(string name, nint handle)
+    private static unsafe Rejection? Inspect(nint handle)
     {
-        string expected = name is CudaProvider.Library or CudaSimulatorProvider.Library ? CudaProvider.HeaderHash : CpuProvider.HeaderHash;
         AiosTable table;
         try
         {
@@ -116,10 +115,10 @@ public static class NativeLibraries
         }
 
         string hash = Marshal.PtrToStringUTF8((nint)table.aios_header_hash()) ?? "";
-        return hash == expected
+        return hash == Providers.HeaderHash
             ? null
             : new Rejection(
-                $"was built from headers with hash {(hash.Length == 0 ? "(none)" : hash)}, but these bindings from {expected}",
+                $"was built from headers with hash {(hash.Length == 0 ? "(none)" : hash)}, but these bindings from {Providers.HeaderHash}",
                 "rebuild both sides with: dotnet run --project interop-gen -- generate && dotnet build");
     }
 

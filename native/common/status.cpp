@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "generated/header_hash.g.h" // of the library that this becomes a part of
+#include "generated/header_hash.g.h"
 
 namespace aios {
 namespace {

@@ -2,11 +2,9 @@
 // function calls is settled when the library is loaded.
 #include "aios_kernels.h"
 
-#include <type_traits>
-
-#include "../common/status.h"
+#include "../common/checks.h"
+#include "../common/generated/functions.g.h"
 #include "command.h"
-#include "generated/functions.g.h"
 #include "isa.h"
 
 namespace aios {
@@ -57,20 +55,13 @@ Kernels resolve() {
 
 const Kernels kernels = resolve();
 
-/// The error of a function that no set has. One that returns a size gives it as the negated status.
-template <class Result> Result missing(const char *function) {
-  const aios_status status =
-      fail(AIOS_STATUS_UNIMPLEMENTED, "%s: there is no %s kernel", function, cpu::isa_name(cpu::active_isa()));
-  return std::is_same_v<Result, aios_status> ? status : -status;
-}
-
 } // namespace
 } // namespace aios
 
 #define AIOS_KERNEL(result, name, parameters, arguments)                                                               \
   extern "C" result name parameters {                                                                                  \
     if (aios::kernels.name == nullptr)                                                                                 \
-      return aios::missing<result>(#name);                                                                             \
+      return aios::missing<result>(#name, aios::cpu::isa_name(aios::cpu::active_isa()));                               \
     const aios::cpu::Naming naming(#name);                                                                             \
     return aios::kernels.name arguments;                                                                               \
   }

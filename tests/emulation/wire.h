@@ -12,8 +12,8 @@
 
 #include "aios_cpu.h"
 #include "aios_kernels.h"
+#include "common/generated/functions.g.h"
 #include "common/status.h"
-#include "cpu/generated/functions.g.h"
 
 namespace aios::emulation {
 

@@ -10,21 +10,19 @@ template <class T> struct Case {
   Buffer<T> logits, dlogits;
   Buffer<int32_t> targets;
   Buffer<float> loss, lse, dloss;
-  std::unique_ptr<char[]> workspace;
-  int64_t bytes;
+  Workspace workspace;
 
   Case(int64_t rows_, int64_t classes_, int64_t ld_)
       : rows(rows_), classes(classes_), ld(ld_), logits(Random(3).buffer<T>(rows * ld, -8.0, 8.0)), dlogits(rows * ld),
         targets(rows), loss(2), lse(rows), dloss(1, 0.75),
-        bytes(aios_cross_entropy_workspace_size(rows, classes, Type<T>::dtype)) {
-    workspace.reset(new char[static_cast<size_t>(bytes)]);
+        workspace(aios_cross_entropy_workspace_size(rows, classes, Type<T>::dtype)) {
     Random random(5);
     for (int64_t r = 0; r < rows; r++)
       targets[r] = r % 5 == 3 ? -1 : static_cast<int32_t>(random.below(classes));
   }
   aios_status forward(aios_stream s) {
-    return aios_cross_entropy(s, loss.data(), lse.data(), logits.data(), targets.data(), workspace.get(), bytes, rows,
-                              classes, ld, Type<T>::dtype);
+    return aios_cross_entropy(s, loss.data(), lse.data(), logits.data(), targets.data(), workspace.data(),
+                              workspace.bytes(), rows, classes, ld, Type<T>::dtype);
   }
   aios_status backward(aios_stream s, T *to) {
     return aios_cross_entropy_backward(s, to, dloss.data(), loss.data(), lse.data(), logits.data(), targets.data(),

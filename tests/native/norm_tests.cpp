@@ -12,16 +12,13 @@ template <class T> struct Norm {
   Buffer<T> x, weight, bias, dout;
   Buffer<T> out, dx, dweight, dbias;
   Buffer<float> mean, rstd;
-  std::unique_ptr<char[]> workspace;
-  int64_t workspace_bytes;
+  Workspace workspace;
 
   Norm(bool centered_, int64_t rows_, int64_t cols_, Random random = Random(7))
       : centered(centered_), rows(rows_), cols(cols_), x(random.buffer<T>(rows * cols, -1.0, 3.0)),
         weight(random.buffer<T>(cols)), bias(random.buffer<T>(cols)), dout(random.buffer<T>(rows * cols)),
         out(rows * cols), dx(rows * cols, 0.5), dweight(cols, 0.25), dbias(cols, -0.25), mean(rows), rstd(rows),
-        workspace_bytes(aios_norm_backward_workspace_size(rows, cols, Type<T>::dtype)) {
-    workspace.reset(new char[static_cast<size_t>(workspace_bytes)]);
-  }
+        workspace(aios_norm_backward_workspace_size(rows, cols, Type<T>::dtype)) {}
 
   void forward(Stream &s, bool affine = true) {
     const T *w = affine ? weight.data() : nullptr, *b = affine ? bias.data() : nullptr;
@@ -34,9 +31,9 @@ template <class T> struct Norm {
     const T *w = affine ? weight.data() : nullptr;
     T *dw = affine ? dweight.data() : nullptr, *db = affine ? dbias.data() : nullptr;
     s.run(centered ? aios_layernorm_backward(s, dx.data(), dw, db, dout.data(), x.data(), w, mean.data(), rstd.data(),
-                                             workspace.get(), workspace_bytes, rows, cols, add, add, Type<T>::dtype)
-                   : aios_rmsnorm_backward(s, dx.data(), dw, dout.data(), x.data(), w, rstd.data(), workspace.get(),
-                                           workspace_bytes, rows, cols, add, add, Type<T>::dtype));
+                                             workspace.data(), workspace.bytes(), rows, cols, add, add, Type<T>::dtype)
+                   : aios_rmsnorm_backward(s, dx.data(), dw, dout.data(), x.data(), w, rstd.data(), workspace.data(),
+                                           workspace.bytes(), rows, cols, add, add, Type<T>::dtype));
   }
 
   void check(bool affine, bool add) const {

@@ -93,15 +93,16 @@ TYPED_TEST(OptimizerTest, GlobalNormMatchesTheFormula) {
     for (int64_t i = 0; i < kSizes[t]; i++)
       sum += static_cast<double>(p.grad[t][i]) * p.grad[t][i];
   }
-  const int64_t count = static_cast<int64_t>(tensors.size()), bytes = aios_global_norm_workspace_size(count, total);
-  std::unique_ptr<char[]> workspace(new char[static_cast<size_t>(bytes)]);
+  const int64_t count = static_cast<int64_t>(tensors.size());
+  const Workspace workspace(aios_global_norm_workspace_size(count, total));
   Buffer<float> first(2);
   for (const int threads : {1, 4})
     for (const double max_norm : {0.0, 1.0, 1e6}) {
       Threads restore(threads);
       Stream s;
       Buffer<float> out(2);
-      s.run(aios_global_norm(s, out.data(), tensors.data(), workspace.get(), bytes, count, total, max_norm));
+      s.run(
+          aios_global_norm(s, out.data(), tensors.data(), workspace.data(), workspace.bytes(), count, total, max_norm));
       expect_close(out[0], std::sqrt(sum), 1.01);
       expect_close(out[1], max_norm == 1.0 ? 1.0 / (std::sqrt(sum) + 1e-6) : 1.0, 1.01);
       if (threads == 1)

@@ -28,11 +28,10 @@ public:
 
   Buffer<T> reduce(const Shape &p, const Buffer<T> &a, aios_reduce_op op, bool add = false) {
     const aios_dtype dtype = Type<T>::dtype;
-    const int64_t bytes = aios_reduce_workspace_size(p.outer, p.n, p.inner, op, dtype);
-    std::unique_ptr<char[]> workspace(new char[static_cast<size_t>(bytes)]);
+    const Workspace workspace(aios_reduce_workspace_size(p.outer, p.n, p.inner, op, dtype));
     Buffer<T> out(p.outer * p.inner, 3.0);
-    stream.run(
-        aios_reduce(stream, out.data(), a.data(), workspace.get(), bytes, p.outer, p.n, p.inner, op, add, dtype));
+    stream.run(aios_reduce(stream, out.data(), a.data(), workspace.data(), workspace.bytes(), p.outer, p.n, p.inner, op,
+                           add, dtype));
     return out;
   }
 

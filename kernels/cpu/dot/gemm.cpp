@@ -6,6 +6,7 @@
 // memory, where it stays in L1 while the panels of A pass by, and fetches the next stretch from memory meanwhile. Sums
 // that are not complete wait in the scratch memory too, or in the workspace when k has several blocks.
 // Every element is one chain of sums in the order of k: no blocking, edge or number of workers changes a bit.
+#include "common/checks.h"
 #include "common/config.h"
 #include "gemm_pack.h"
 #include "gemm_plan.h"
@@ -291,42 +292,6 @@ private:
   Team &team_;
 };
 
-aios_status check(const aios_gemm_desc *d) {
-  if (d == nullptr)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "gemm: desc is null");
-  if (d->m < 0 || d->n < 0 || d->k < 0 || d->batch < 0)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "gemm: m, n, k, batch are %lld, %lld, %lld, %lld; none may be negative",
-                static_cast<long long>(d->m), static_cast<long long>(d->n), static_cast<long long>(d->k),
-                static_cast<long long>(d->batch));
-  const bool integers = d->out_dtype == AIOS_DTYPE_I32;
-  const bool supported = d->dtype == AIOS_DTYPE_I8 ? integers || d->out_dtype == AIOS_DTYPE_F32
-                                                   : (d->dtype == AIOS_DTYPE_F32 || d->dtype == AIOS_DTYPE_BF16) &&
-                                                         (d->out_dtype == AIOS_DTYPE_F32 || d->out_dtype == d->dtype);
-  if (!supported)
-    return fail(AIOS_STATUS_UNIMPLEMENTED, "gemm: no kernel for dtype %d with out_dtype %d", d->dtype, d->out_dtype);
-  const struct {
-    const char *name;
-    int64_t pitch, length;
-  } pitches[] = {{"lda", d->lda, d->trans_a ? d->m : d->k},
-                 {"ldb", d->ldb,
-                  d->packed_b  ? d->ldb
-                  : d->trans_b ? d->k
-                               : d->n},
-                 {"ldc", d->ldc, d->n},
-                 {"ldr", d->ldr, d->epilogue & AIOS_EPILOGUE_RESIDUAL ? d->n : d->ldr}};
-  for (const auto &p : pitches)
-    if (p.pitch < p.length)
-      return fail(AIOS_STATUS_INVALID_ARGUMENT, "gemm: %s is %lld; a row has %lld elements", p.name,
-                  static_cast<long long>(p.pitch), static_cast<long long>(p.length));
-  if ((d->epilogue & ~(AIOS_EPILOGUE_BIAS | AIOS_EPILOGUE_GELU_TANH | AIOS_EPILOGUE_RESIDUAL)) != 0)
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "gemm: epilogue has unknown flags (%d)", d->epilogue);
-  if (integers && (d->alpha != 1.0f || (d->beta != 0.0f && d->beta != 1.0f) || d->epilogue != AIOS_EPILOGUE_NONE))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT,
-                "gemm: integer results take alpha 1, beta 0 or 1 and no epilogue, not %g, %g and %d",
-                static_cast<double>(d->alpha), static_cast<double>(d->beta), d->epilogue);
-  return AIOS_STATUS_OK;
-}
-
 /// Calls f with the family and the result type of a product.
 template <class Body> void with_types(const aios_gemm_desc &d, Path path, const Body &f) {
   const bool floats = d.out_dtype == AIOS_DTYPE_F32;
@@ -355,19 +320,19 @@ void print_choice(const aios_gemm_desc &d, const Plan &plan) {
 } // namespace
 
 int64_t aios_gemm_workspace_size(const aios_gemm_desc *desc) {
-  const aios_status status = check(desc);
+  const aios_status status = check_gemm(desc);
   return status == AIOS_STATUS_OK ? plan_of(*desc).bytes() : -static_cast<int64_t>(status);
 }
 
 int64_t aios_gemm_packed_size(const aios_gemm_desc *desc) {
-  if (const aios_status status = check(desc); status != AIOS_STATUS_OK)
+  if (const aios_status status = check_gemm(desc); status != AIOS_STATUS_OK)
     return -static_cast<int64_t>(status);
   const Plan plan = packed_plan_of(*desc);
   return (desc->stride_b == 0 ? 1 : desc->batch) * plan.packed_words() * static_cast<int64_t>(sizeof(float));
 }
 
 aios_status aios_gemm_pack(aios_stream stream, void *packed, const void *b, const aios_gemm_desc *desc) {
-  if (const aios_status status = check(desc); status != AIOS_STATUS_OK)
+  if (const aios_status status = check_gemm(desc); status != AIOS_STATUS_OK)
     return status;
   Problem problem{};
   problem.d = *desc;
@@ -387,20 +352,16 @@ aios_status aios_gemm_pack(aios_stream stream, void *packed, const void *b, cons
 
 aios_status aios_gemm(aios_stream stream, void *c, void *aux, const void *a, const void *b, const void *bias,
                       const void *residual, void *workspace, int64_t workspace_bytes, const aios_gemm_desc *desc) {
-  if (const aios_status status = check(desc); status != AIOS_STATUS_OK)
+  if (const aios_status status = check_gemm(desc); status != AIOS_STATUS_OK)
     return status;
   const aios_gemm_desc &d = *desc;
   if (d.m == 0 || d.n == 0 || d.batch == 0)
     return AIOS_STATUS_OK;
   const Plan plan = plan_of(d);
-  if (c == nullptr || (d.k > 0 && (a == nullptr || b == nullptr)) ||
-      ((d.epilogue & AIOS_EPILOGUE_BIAS) && bias == nullptr) ||
-      ((d.epilogue & AIOS_EPILOGUE_RESIDUAL) && residual == nullptr))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "gemm: c, a, b, or what the epilogue names, is null");
-  if (plan.bytes() > 0 &&
-      (workspace == nullptr || workspace_bytes < plan.bytes() || reinterpret_cast<uintptr_t>(workspace) % 64 != 0))
-    return fail(AIOS_STATUS_INVALID_ARGUMENT, "gemm: the workspace has %lld bytes; %lld, 64-byte aligned, are needed",
-                static_cast<long long>(workspace_bytes), static_cast<long long>(plan.bytes()));
+  if (const aios_status status = check_gemm_operands(d, c, a, b, bias, residual))
+    return status;
+  if (const aios_status status = check_workspace("gemm", workspace, workspace_bytes, plan.bytes()))
+    return status;
   if (prints_config())
     print_choice(d, plan);
   const Problem problem{d, plan, c, aux, a, b, bias, residual, static_cast<float *>(workspace)};

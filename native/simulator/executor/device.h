@@ -9,6 +9,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "report.h"
 #include "shared.h"
 #include "types.h"
 #include "warp.h"
@@ -80,6 +81,11 @@ constexpr T max(T a, std::type_identity_t<T> b) {
 inline float rsqrtf(float x) {
   return 1.0f / sqrtf(x);
 }
+/// Sine and cosine of pi x.
+inline void sincospi(double x, double *sine, double *cosine) {
+  *sine = sin(3.14159265358979323846 * x);
+  *cosine = cos(3.14159265358979323846 * x);
+}
 inline float __expf(float x) {
   return expf(x);
 }
@@ -119,10 +125,16 @@ inline unsigned __umulhi(unsigned a, unsigned b) {
 template <class T> T __ldg(const T *address) {
   return *address;
 }
+inline void __threadfence_system() {
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 inline void __threadfence() {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 inline void __threadfence_block() {}
+[[noreturn]] inline void __trap(aios::sim::Site site = aios::sim::Site::current()) {
+  aios::sim::stop(aios::sim::Fault::protocol, site, "the kernel has stopped itself");
+}
 
 /// Replaces the value at an address by change(value) in one step, and returns what was there.
 template <class T, class Change> T aios_sim_atomically(T *address, Change change) {

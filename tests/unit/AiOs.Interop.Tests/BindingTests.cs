@@ -8,12 +8,13 @@ namespace AiOs.Interop.Tests;
 /// <summary>The generated tables against the headers' text and against the library that was built.</summary>
 public partial class BindingTests
 {
-    private static readonly string[] s_headers = ["aios.h", "aios_kernels.h", "aios_cpu.h"];
+    private static readonly string[] s_headers = ["aios.h", "aios_kernels.h", "aios_cpu.h", "aios_cuda.h"];
 
     [Theory]
     [InlineData("aios.h", typeof(AiosTable))]
     [InlineData("aios_kernels.h", typeof(KernelTable))]
     [InlineData("aios_cpu.h", typeof(CpuTable))]
+    [InlineData("aios_cuda.h", typeof(CudaProviderTable))]
     public void The_table_has_every_function_of_the_header(string header, Type table)
     {
         string text = File.ReadAllText(Path.Combine(TestEnvironment.Headers, header));
@@ -25,13 +26,13 @@ public partial class BindingTests
     public void The_header_hash_is_that_of_the_files()
     {
         byte[] bytes = [.. s_headers.SelectMany(name => File.ReadAllBytes(Path.Combine(TestEnvironment.Headers, name)))];
-        Assert.Equal(CpuProvider.HeaderHash, Convert.ToHexStringLower(SHA256.HashData(bytes)));
+        Assert.Equal(Providers.HeaderHash, Convert.ToHexStringLower(SHA256.HashData(bytes)));
     }
 
     [Fact]
     public void The_library_exports_exactly_the_functions_of_the_headers()
     {
-        LibraryProbe probe = NativeLibraries.Probe(CpuProvider.Library);
+        LibraryProbe probe = NativeLibraries.Probe(Providers.Cpu);
         Assert.True(probe.Found, probe.Problem);
         string[] exported = [.. TestEnvironment.Run("nm", "binutils", "-D", "--defined-only", probe.Path!)
             .Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')[^1].Split('@')[0])];
@@ -43,7 +44,7 @@ public partial class BindingTests
     [Fact]
     public unsafe void The_library_can_be_called()
     {
-        LibraryProbe probe = NativeLibraries.Probe(CpuProvider.Library);
+        LibraryProbe probe = NativeLibraries.Probe(Providers.Cpu);
         Assert.True(probe.Found, probe.Problem);
         var table = new AiosTable(probe.Handle, probe.Path!);
         var cpu = new CpuTable(probe.Handle, probe.Path!);

@@ -41,7 +41,7 @@ public sealed class NativeLibrariesTests : IDisposable
     [InlineData(99, "rebuild the managed projects")]
     public void Another_version_names_both_numbers(int version, string fix)
     {
-        string path = Build("version", Library(version, CpuProvider.HeaderHash));
+        string path = Build("version", Library(version, Providers.HeaderHash));
         AssertRejected(
             NativeLibraries.Search("version", [path]),
             $"{path} has ABI version {version}, but these bindings need {AiosConstants.AIOS_ABI_VERSION}", fix);
@@ -53,14 +53,14 @@ public sealed class NativeLibrariesTests : IDisposable
         string path = Build("hash", Library(AiosConstants.AIOS_ABI_VERSION, "0123abcd"));
         LibraryProbe probe = NativeLibraries.Search("hash", [path]);
         AssertRejected(probe, $"{path} was built from headers with hash 0123abcd", "rebuild both sides");
-        Assert.Contains(CpuProvider.HeaderHash, probe.Problem, StringComparison.Ordinal);
+        Assert.Contains(Providers.HeaderHash, probe.Problem, StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_first_that_fits_is_taken_and_all_tries_are_reported()
     {
-        string wrong = Build("wrong", Library(99, CpuProvider.HeaderHash));
-        string right = Build("right", Library(AiosConstants.AIOS_ABI_VERSION, CpuProvider.HeaderHash));
+        string wrong = Build("wrong", Library(99, Providers.HeaderHash));
+        string right = Build("right", Library(AiosConstants.AIOS_ABI_VERSION, Providers.HeaderHash));
         LibraryProbe probe = NativeLibraries.Search("x", [Path.Combine(_folder, "none.so"), wrong, right, "never-tried.so"]);
         Assert.True(probe.Found);
         Assert.NotEqual(0, probe.Handle);
@@ -73,7 +73,7 @@ public sealed class NativeLibrariesTests : IDisposable
     [Fact]
     public void A_rejected_library_outweighs_missing_ones_in_the_problem()
     {
-        string wrong = Build("wrong2", Library(99, CpuProvider.HeaderHash));
+        string wrong = Build("wrong2", Library(99, Providers.HeaderHash));
         LibraryProbe probe = NativeLibraries.Search("x", [Path.Combine(_folder, "none.so"), wrong, "libaios-surely-not-installed.so"]);
         AssertRejected(probe, $"{wrong} has ABI version 99", "rebuild");
         Assert.Equal(3, probe.Tried.Count);
@@ -95,7 +95,7 @@ public sealed class NativeLibrariesTests : IDisposable
     public void The_answer_is_kept_and_shared_by_threads()
     {
         LibraryProbe[] probes = new LibraryProbe[16];
-        Parallel.For(0, probes.Length, i => probes[i] = NativeLibraries.Probe(CpuProvider.Library));
+        Parallel.For(0, probes.Length, i => probes[i] = NativeLibraries.Probe(Providers.Cpu));
         Assert.All(probes, probe => Assert.Same(probes[0], probe));
         Assert.True(probes[0].Found, probes[0].Problem);
         Assert.Equal(Path.Combine(AppContext.BaseDirectory, "libaios_cpu.so"), probes[0].Path);

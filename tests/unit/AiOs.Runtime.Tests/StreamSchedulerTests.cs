@@ -196,7 +196,7 @@ public sealed unsafe class StreamSchedulerTests
     /// <summary>Makes the streams of the process behave badly until it is disposed.</summary>
     private sealed class Adversary : IDisposable
     {
-        private static readonly CpuTable s_cpu = new(NativeLibraries.Probe(CpuProvider.Library).Handle);
+        private static readonly CpuTable s_cpu = new(NativeLibraries.Probe(Providers.Cpu).Handle);
 
         public Adversary(int seed) => Assert.Equal(aios_status.Ok, s_cpu.aios_cpu_set_adversary((ulong)seed));
 

@@ -4,6 +4,7 @@
 #include "aios.h"
 #include "aios_kernels.h"
 #include "aios_cpu.h"
+#include "aios_cuda.h"
 
 _Static_assert(sizeof(aios_stream) == 8, "sizeof(aios_stream)");
 _Static_assert(sizeof(aios_event) == 8, "sizeof(aios_event)");
@@ -185,3 +186,16 @@ _Static_assert(offsetof(aios_cpu_trace_record, enqueued_ns) == 88, "offsetof(aio
 _Static_assert(offsetof(aios_cpu_trace_record, start_ns) == 96, "offsetof(aios_cpu_trace_record, start_ns)");
 _Static_assert(offsetof(aios_cpu_trace_record, end_ns) == 104, "offsetof(aios_cpu_trace_record, end_ns)");
 _Static_assert(offsetof(aios_cpu_trace_record, bytes) == 112, "offsetof(aios_cpu_trace_record, bytes)");
+
+_Static_assert(sizeof(aios_cuda_finding) == 4, "sizeof(aios_cuda_finding)");
+_Static_assert(AIOS_CUDA_FINDING_ID == 0, "AIOS_CUDA_FINDING_ID");
+_Static_assert(AIOS_CUDA_FINDING_TARGET == 1, "AIOS_CUDA_FINDING_TARGET");
+_Static_assert(AIOS_CUDA_FINDING_TOTAL == 2, "AIOS_CUDA_FINDING_TOTAL");
+_Static_assert(AIOS_CUDA_FINDING_DTYPE == 3, "AIOS_CUDA_FINDING_DTYPE");
+_Static_assert(sizeof(aios_cuda_record) == 40, "sizeof(aios_cuda_record)");
+_Static_assert(offsetof(aios_cuda_record, state) == 0, "offsetof(aios_cuda_record, state)");
+_Static_assert(offsetof(aios_cuda_record, finding) == 4, "offsetof(aios_cuda_record, finding)");
+_Static_assert(offsetof(aios_cuda_record, op) == 8, "offsetof(aios_cuda_record, op)");
+_Static_assert(offsetof(aios_cuda_record, place) == 16, "offsetof(aios_cuda_record, place)");
+_Static_assert(offsetof(aios_cuda_record, value) == 24, "offsetof(aios_cuda_record, value)");
+_Static_assert(offsetof(aios_cuda_record, limit) == 32, "offsetof(aios_cuda_record, limit)");

@@ -55,3 +55,52 @@
   X(aios_status, aios_sgd, (aios_stream stream, const aios_sgd_tensor *tensors, const float *grad_scale, int64_t count, int64_t step, double lr, double momentum), (stream, tensors, grad_scale, count, step, lr, momentum)) \
   X(aios_status, aios_probe, (aios_stream stream, double *result, void *buffer, int64_t bytes, int64_t passes, aios_probe_kind kind), (stream, result, buffer, bytes, passes, kind))
 #define AIOS_KERNELS_TABLES(X) X(aios_norm_tensor) X(aios_adamw_tensor) X(aios_sgd_tensor)
+
+// aios_cpu.h
+#define AIOS_CPU_FUNCTIONS(X) \
+  X(aios_status, aios_cpu_get_info, (aios_cpu_info *info), (info)) \
+  X(aios_status, aios_cpu_set_threads, (int32_t threads), (threads)) \
+  X(aios_status, aios_cpu_alloc, (void **memory, int64_t bytes), (memory, bytes)) \
+  X(aios_status, aios_cpu_free, (void *memory, int64_t bytes), (memory, bytes)) \
+  X(aios_status, aios_cpu_reserve, (void **range, int64_t bytes), (range, bytes)) \
+  X(aios_status, aios_cpu_commit, (void *part, int64_t bytes), (part, bytes)) \
+  X(aios_status, aios_cpu_decommit, (void *part, int64_t bytes), (part, bytes)) \
+  X(aios_status, aios_cpu_release, (void *range, int64_t bytes), (range, bytes)) \
+  X(aios_status, aios_cpu_available_memory, (int64_t *bytes), (bytes)) \
+  X(aios_status, aios_cpu_stream_create, (aios_stream *stream, int32_t priority), (stream, priority)) \
+  X(aios_status, aios_cpu_stream_get_number, (aios_stream stream, int64_t *number), (stream, number)) \
+  X(aios_status, aios_cpu_stream_destroy, (aios_stream stream), (stream)) \
+  X(aios_status, aios_cpu_stream_synchronize, (aios_stream stream), (stream)) \
+  X(aios_status, aios_cpu_stream_query, (aios_stream stream), (stream)) \
+  X(aios_status, aios_cpu_stream_wait_event, (aios_stream stream, aios_event event), (stream, event)) \
+  X(aios_status, aios_cpu_stream_callback, (aios_stream stream, aios_cpu_callback function, void *user), (stream, function, user)) \
+  X(aios_status, aios_cpu_event_create, (aios_event *event), (event)) \
+  X(aios_status, aios_cpu_event_destroy, (aios_event event), (event)) \
+  X(aios_status, aios_cpu_event_record, (aios_event event, aios_stream stream), (event, stream)) \
+  X(aios_status, aios_cpu_event_synchronize, (aios_event event), (event)) \
+  X(aios_status, aios_cpu_event_query, (aios_event event), (event)) \
+  X(aios_status, aios_cpu_event_callback, (aios_event event, aios_cpu_callback function, void *user), (event, function, user)) \
+  X(aios_status, aios_cpu_event_elapsed, (float *milliseconds, aios_event start, aios_event end), (milliseconds, start, end)) \
+  X(aios_status, aios_cpu_memcpy_async, (aios_stream stream, void *destination, const void *source, int64_t bytes), (stream, destination, source, bytes)) \
+  X(aios_status, aios_cpu_memset_async, (aios_stream stream, void *destination, int32_t value, int64_t bytes), (stream, destination, value, bytes)) \
+  X(aios_status, aios_cpu_stream_begin_capture, (aios_stream stream), (stream)) \
+  X(aios_status, aios_cpu_stream_end_capture, (aios_stream stream, aios_graph *graph), (stream, graph)) \
+  X(aios_status, aios_cpu_stream_get_capture, (aios_stream stream, int64_t *nodes), (stream, nodes)) \
+  X(aios_status, aios_cpu_stream_begin_update, (aios_stream stream, aios_graph graph, int64_t first, int64_t count), (stream, graph, first, count)) \
+  X(aios_status, aios_cpu_stream_end_update, (aios_stream stream), (stream)) \
+  X(aios_status, aios_cpu_graph_launch, (aios_graph graph, aios_stream stream), (graph, stream)) \
+  X(aios_status, aios_cpu_graph_destroy, (aios_graph graph), (graph)) \
+  X(aios_status, aios_cpu_graph_get_info, (aios_graph graph, aios_cpu_graph_info *info), (graph, info)) \
+  X(aios_status, aios_cpu_graph_get_node, (aios_graph graph, int64_t index, aios_cpu_graph_node *node), (graph, index, node)) \
+  X(aios_status, aios_cpu_set_call_site, (const char *site), (site)) \
+  X(aios_status, aios_cpu_set_adversary, (uint64_t seed), (seed)) \
+  X(aios_status, aios_cpu_trace_start, (int64_t capacity), (capacity)) \
+  X(aios_status, aios_cpu_trace_stop, (int64_t *records, int64_t *dropped), (records, dropped)) \
+  X(aios_status, aios_cpu_trace_read, (int64_t index, aios_cpu_trace_record *record), (index, record))
+#define AIOS_CPU_TABLES(X)
+
+// aios_cuda.h
+#define AIOS_CUDA_FUNCTIONS(X) \
+  X(void, aios_cuda_set_record, (aios_cuda_record *record), (record)) \
+  X(aios_status, aios_cuda_take_finding, (void), ())
+#define AIOS_CUDA_TABLES(X)

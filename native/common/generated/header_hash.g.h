@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "bdcc36de33e29ac57154402e9e555e8774a5e5c31bc7736a4d8ca70f39bd2a10"
+#define AIOS_HEADER_HASH "236a5f71bd8f995a6f84feb2e24e9892664feb27fbccb1cab41f76c7f587398a"
