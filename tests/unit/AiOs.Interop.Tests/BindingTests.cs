@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
+using AiOs.Interop.Cuda;
 
 namespace AiOs.Interop.Tests;
 
@@ -34,12 +35,40 @@ public partial class BindingTests
     {
         LibraryProbe probe = NativeLibraries.Probe(Providers.Cpu);
         Assert.True(probe.Found, probe.Problem);
-        string[] exported = [.. TestEnvironment.Run("nm", "binutils", "-D", "--defined-only", probe.Path!)
-            .Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')[^1].Split('@')[0])];
-        IEnumerable<string> declared = new[] { typeof(AiosTable), typeof(KernelTable), typeof(CpuTable) }
-            .SelectMany(table => table.GetFields()).Select(field => field.Name);
-        Assert.Equal(declared.Order(StringComparer.Ordinal), exported.Order(StringComparer.Ordinal));
+        Assert.Equal(Functions(typeof(AiosTable), typeof(KernelTable), typeof(CpuTable)), Exported(probe));
     }
+
+    // A driver is needed for a call, not for loading.
+    [Fact]
+    public void The_CUDA_library_loads_and_exports_exactly_the_functions_of_the_headers()
+    {
+        LibraryProbe probe = NativeLibraries.Probe(CudaProvider.Library);
+        Assert.SkipWhen(
+            !probe.Found && probe.Tried.All(t => t.Outcome == "no such file" || !Path.IsPathRooted(t.Path)),
+            "libaios_cuda.so was not built (eng/cuda-toolkit.sh, eng/build-native.sh cuda)");
+        Assert.True(probe.Found, probe.Problem);
+        _ = new KernelTable(probe.Handle, probe.Path!);
+        Assert.Equal(Functions(typeof(AiosTable), typeof(KernelTable)), Exported(probe));
+        Assert.DoesNotContain("libcuda", TestEnvironment.Run("readelf", "binutils", "-d", probe.Path!), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_simulator_stands_in_for_both_libraries()
+    {
+        LibraryProbe probe = NativeLibraries.Probe(CudaSimulatorProvider.Library);
+        Assert.True(probe.Found, probe.Problem);
+        _ = new KernelTable(probe.Handle, probe.Path!);
+        _ = new CudaTable(probe.Handle, probe.Path!);
+        Assert.DoesNotContain(Exported(probe), name => !name.StartsWith("aios_", StringComparison.Ordinal)
+            && !name.StartsWith("cu", StringComparison.Ordinal) && !name.StartsWith("nvrtc", StringComparison.Ordinal));
+    }
+
+    private static IEnumerable<string> Functions(params Type[] tables) =>
+        tables.SelectMany(table => table.GetFields()).Select(field => field.Name).Order(StringComparer.Ordinal);
+
+    private static IEnumerable<string> Exported(LibraryProbe probe) =>
+        TestEnvironment.Run("nm", "binutils", "-D", "--defined-only", probe.Path!).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split(' ')[^1].Split('@')[0]).Order(StringComparer.Ordinal);
 
     [Fact]
     public unsafe void The_library_can_be_called()
