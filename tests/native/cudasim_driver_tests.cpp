@@ -289,6 +289,23 @@ TEST_F(Cudasim, OccupancyFollowsTheLimits) {
   EXPECT_EQ(grid, 264);
 }
 
+TEST_F(Cudasim, ATensorMapThatTheHardwareCannotUseIsRefusedWithAReason) {
+  alignas(64) CUtensorMap map;
+  unsigned short *memory = allocate<unsigned short>(64 * 128);
+  cuuint64_t extents[] = {128, 64}, strides[] = {256};
+  cuuint32_t box[] = {64, 8}, steps[] = {1, 1};
+  auto encode = [&] {
+    return cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, memory, extents, strides, box, steps,
+                                  CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                                  CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  };
+  OK(encode());
+  box[0] = 128;
+  EXPECT_EQ(encode(), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_NE(std::strstr(aios_cudasim_last_report(), "256 bytes wide"), nullptr) << aios_cudasim_last_report();
+  free_blocks();
+}
+
 TEST_F(Cudasim, AFailureSticksToTheContextUntilItIsReset) {
   int *memory = allocate<int>(4);
   EXPECT_EQ(cuMemsetD32Async(16, 1, 4, a), CUDA_ERROR_INVALID_VALUE); // no memory of the device: refused at once

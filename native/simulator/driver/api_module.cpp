@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../executor/device.h"
 #include "api.h"
 #include "image.h"
 
@@ -45,6 +46,17 @@ int active_blocks(int threads, size_t shared) {
   return std::min({kBlocks, by_threads, by_shared});
 }
 
+constexpr ImageHooks kHooks = {
+    []() -> const Dim3 & { return threadIdx; },
+    []() -> const Dim3 & { return blockIdx; },
+    []() -> const Dim3 & { return blockDim; },
+    []() -> const Dim3 & { return gridDim; },
+    &sync_block,
+    &sync_warp,
+    &ballot,
+    &shuffle_bits,
+};
+
 Function *function_of(CUfunction handle) {
   return reinterpret_cast<Function *>(handle);
 }
@@ -58,11 +70,11 @@ CUresult load_module(Driver &driver, CUmodule *created, const void *image) {
     return CUDA_ERROR_INVALID_IMAGE;
   }
   void *library = load_library(static_cast<const std::byte *>(image) + sizeof header, header.bytes);
-  const ImageKernel *kernel =
-      library == nullptr ? nullptr : static_cast<const ImageKernel *>(dlsym(library, kImageSymbol));
-  if (kernel == nullptr) {
+  ImageFunction give = library == nullptr ? nullptr : reinterpret_cast<ImageFunction>(dlsym(library, kImageSymbol));
+  if (give == nullptr) {
     return CUDA_ERROR_INVALID_IMAGE;
   }
+  const ImageKernel *kernel = give(&kHooks);
   Module *module = new Module;
   module->library = library;
   for (; kernel->name != nullptr; ++kernel) {
