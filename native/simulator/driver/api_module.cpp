@@ -92,8 +92,10 @@ CUresult load_module(Driver &driver, CUmodule *created, const void *image) {
 
 } // namespace aios::sim::driver
 
-using namespace aios::sim;
 using namespace aios::sim::driver;
+using aios::sim::kMaxBlockThreads;
+using aios::sim::kMaxSharedBytes;
+using aios::sim::kWarpSize;
 
 CUresult cuModuleLoadData(CUmodule *module, const void *image) {
   return with_context([&](Driver &driver, Lock &, Context &) { return load_module(driver, module, image); });
