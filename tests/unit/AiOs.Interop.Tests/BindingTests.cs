@@ -42,23 +42,24 @@ public partial class BindingTests
     [Fact]
     public void The_CUDA_library_loads_and_exports_exactly_the_functions_of_the_headers()
     {
-        LibraryProbe probe = NativeLibraries.Probe(CudaProvider.Library);
+        LibraryProbe probe = NativeLibraries.Probe(Providers.Cuda);
         Assert.SkipWhen(
             !probe.Found && probe.Tried.All(t => t.Outcome == "no such file" || !Path.IsPathRooted(t.Path)),
             "libaios_cuda.so was not built (eng/cuda-toolkit.sh, eng/build-native.sh cuda)");
         Assert.True(probe.Found, probe.Problem);
-        _ = new KernelTable(probe.Handle, probe.Path!);
-        Assert.Equal(Functions(typeof(AiosTable), typeof(KernelTable)), Exported(probe));
+        Assert.Equal(Functions(typeof(AiosTable), typeof(KernelTable), typeof(CudaProviderTable)), Exported(probe));
         Assert.DoesNotContain("libcuda", TestEnvironment.Run("readelf", "binutils", "-d", probe.Path!), StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_simulator_stands_in_for_both_libraries()
     {
-        LibraryProbe probe = NativeLibraries.Probe(CudaSimulatorProvider.Library);
+        LibraryProbe probe = NativeLibraries.Probe(Providers.CudaSim);
         Assert.True(probe.Found, probe.Problem);
         _ = new KernelTable(probe.Handle, probe.Path!);
+        _ = new CudaProviderTable(probe.Handle, probe.Path!);
         _ = new CudaTable(probe.Handle, probe.Path!);
+        _ = new NvrtcTable(probe.Handle, probe.Path!);
         Assert.DoesNotContain(Exported(probe), name => !name.StartsWith("aios_", StringComparison.Ordinal)
             && !name.StartsWith("cu", StringComparison.Ordinal) && !name.StartsWith("nvrtc", StringComparison.Ordinal));
     }
