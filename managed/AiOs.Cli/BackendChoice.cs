@@ -23,7 +23,7 @@ internal static class BackendChoice
     public static string Check(string? backend)
     {
         string name = backend ?? Options.TrainDefaults.Backend;
-        return Backends.Names.Contains(name)
+        return Backends.Exists(name)
             ? name
             : throw new UsageException($"--backend {name}: there is no such backend; use one of {string.Join(", ", Backends.Names)}");
     }

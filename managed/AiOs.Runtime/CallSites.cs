@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using AiOs.Interop;
 
 namespace AiOs.Runtime;
 
@@ -14,8 +15,8 @@ internal static class CallSites
     /// <summary>The provider keeps pointers to the texts, so they stay; a program has few different ones.</summary>
     private static readonly Dictionary<string, nint> s_texts = [];
 
-    /// <summary>Tells the provider where the calling thread is.</summary>
-    public static void Note(DeviceDriver driver)
+    /// <summary>Tells the provider where the calling thread is, which is about to enqueue work.</summary>
+    public static void Note(DeviceDriver driver, aios_stream stream)
     {
         string site = Find(new StackTrace(2, true));
         lock (s_gate)
@@ -26,7 +27,7 @@ internal static class CallSites
                 s_texts.Add(site, text);
             }
 
-            driver.SetCallSite(text);
+            driver.SetCallSite(stream, text);
         }
     }
 

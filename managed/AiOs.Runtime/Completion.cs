@@ -105,7 +105,7 @@ internal sealed unsafe class Completion : IValueTaskSource, IThreadPoolWorkItem
         handle.Free();
         if (status != aios_status.Ok)
         {
-            completion._error = Device.Error(status, "synchronize", Marshal.PtrToStringUTF8((nint)message) ?? "");
+            completion._error = completion._device!.Error(status, "synchronize", Marshal.PtrToStringUTF8((nint)message) ?? "");
         }
 
         completion.End();

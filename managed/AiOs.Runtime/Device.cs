@@ -27,7 +27,7 @@ public sealed class Device : IDisposable
         RuntimeTelemetry.Add(this);
     }
 
-    /// <summary>Name of the backend, such as "cpu".</summary>
+    /// <summary>The name it was opened by, such as "cpu" or "cuda:1".</summary>
     public string Name { get; }
 
     /// <summary>What the device is made of.</summary>
@@ -53,16 +53,23 @@ public sealed class Device : IDisposable
     /// <summary>Which work of the streams comes before which.</summary>
     internal ClockTable Clocks { get; } = new();
 
+    /// <summary>The device that is opened when none is named: what the environment's AIOS_BACKEND says, or else "cpu".</summary>
+    public static string DefaultName { get; } =
+        Environment.GetEnvironmentVariable("AIOS_BACKEND") is { Length: > 0 } name ? name : "cpu";
+
     /// <summary>Opens a device.</summary>
-    /// <param name="name">Name of the backend; see <see cref="Backends.Names"/>.</param>
+    /// <param name="name">
+    /// Name of the backend, see <see cref="Backends.Names"/>, and the number of its device unless that is 0: "cuda:1".
+    /// Null for <see cref="DefaultName"/>.
+    /// </param>
     /// <param name="options">How to open it; null for the defaults.</param>
     /// <returns>The device; dispose it last.</returns>
     /// <exception cref="BackendException">
     /// There is no such backend or it cannot be used here; the message says why and what to do.
     /// </exception>
-    public static Device Open(string name = "cpu", DeviceOptions? options = null)
+    public static Device Open(string? name = null, DeviceOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(name);
+        name ??= DefaultName;
         options ??= new DeviceOptions();
         return new Device(name, Backends.Open(name, options), options);
     }
@@ -152,6 +159,7 @@ public sealed class Device : IDisposable
         _disposed = true;
         Sweep();
         Memory.Close();
+        Driver.Dispose();
         if (leaks.Blocks.Count > 0)
         {
             if (_options.OnLeak is { } report)
@@ -223,12 +231,15 @@ public sealed class Device : IDisposable
     }
 
     /// <summary>What a failed status becomes.</summary>
-    internal static BackendException Error(aios_status status, string call, string problem) => new(
-        status, call, problem.Length == 0 ? $"{call} failed with status {status}" : $"{call}: {problem} ({status})");
+    internal BackendException Error(aios_status status, string call, string problem)
+    {
+        string message = problem.Length == 0 ? $"{call} failed with status {status}" : $"{call}: {problem} ({status})";
+        return Driver.IsLost ? new DeviceLostException(status, call, message) : new BackendException(status, call, message);
+    }
 
     private void Throw(aios_status status, string call)
     {
         RaceDetector.ThrowPending();
-        throw Error(status, call, Driver.LastError);
+        throw Error(status, call, Driver.Explain(call));
     }
 }

@@ -72,14 +72,23 @@ public readonly ref struct DeviceSpan<T>
         stream.CopyToHost(destination, On(stream));
     }
 
-    /// <summary>Enqueues a copy of the whole view to the start of another, which must not overlap it.</summary>
+    /// <summary>
+    /// Enqueues a copy of the whole view to the start of another, which must not overlap it. The other may be of another
+    /// device of the same backend: then the copy and the stream that its memory was allocated for wait for each other.
+    /// </summary>
     /// <param name="destination">At least as long as this view.</param>
-    /// <param name="stream">The stream that copies.</param>
-    /// <exception cref="ArgumentException">The destination is shorter than the view.</exception>
+    /// <param name="stream">The stream that copies, of this view's device.</param>
+    /// <exception cref="ArgumentException">The destination is shorter than the view, or of another backend.</exception>
     public void CopyTo(DeviceSpan<T> destination, Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
         Guard.Fits(Length, destination.Length);
+        if (destination.Device != Device)
+        {
+            stream.CopyPeer(destination.Owner, destination.Pointer, On(stream), Length * Unsafe.SizeOf<T>());
+            return;
+        }
+
         stream.Copy(destination.On(stream), On(stream), Length * Unsafe.SizeOf<T>());
     }
 

@@ -25,7 +25,7 @@ public class AiOsException : Exception
 }
 
 /// <summary>A native call failed, or a backend cannot be used.</summary>
-public sealed class BackendException : AiOsException
+public class BackendException : AiOsException
 {
     /// <summary>Makes the error of a native call.</summary>
     /// <param name="status">What the call returned.</param>
@@ -43,6 +43,19 @@ public sealed class BackendException : AiOsException
 
     /// <summary>Name of the call that failed.</summary>
     public string Call { get; }
+}
+
+/// <summary>The device is gone, by no fault of the program: it takes no more work from this process.</summary>
+public sealed class DeviceLostException : BackendException
+{
+    /// <summary>Makes the error of a native call.</summary>
+    /// <param name="status">What the call returned.</param>
+    /// <param name="call">Name of the call, such as <c>stream_synchronize</c>.</param>
+    /// <param name="message">One line: what was wrong and what to do.</param>
+    public DeviceLostException(aios_status status, string call, string message)
+        : base(status, call, message)
+    {
+    }
 }
 
 /// <summary>The device has no memory left, even after everything cached was given back.</summary>

@@ -12,6 +12,7 @@ namespace AiOs.Runtime;
 public sealed class Stream : IDisposable
 {
     private readonly bool _notesCallSites;
+    private readonly bool _needsThread;
     private aios_stream _handle;
 
     internal Stream(Device device, aios_stream handle, StreamOptions options)
@@ -19,6 +20,7 @@ public sealed class Stream : IDisposable
         Device = device;
         _handle = handle;
         _notesCallSites = device.CapturesCallSites;
+        _needsThread = device.Driver.NeedsThread;
         Number = device.Driver.NumberOf(handle);
         Name = options.Name ?? $"stream {Number}";
         Priority = options.Priority;
@@ -36,9 +38,14 @@ public sealed class Stream : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(IsDisposed, this);
+            if (_needsThread)
+            {
+                Device.Driver.Enter();
+            }
+
             if (_notesCallSites)
             {
-                CallSites.Note(Device.Driver);
+                CallSites.Note(Device.Driver, _handle);
             }
 
             return _handle;
@@ -274,6 +281,28 @@ public sealed class Stream : IDisposable
         Device.Clocks.RemoveStream(Clock);
         Device.Forget(this);
         _ = Device.Driver.DestroyStream(handle);
+    }
+
+    /// <summary>
+    /// Enqueues a copy to memory of another device, which belongs to a stream there: the copy runs after what that stream was
+    /// given before, and it goes on after the copy.
+    /// </summary>
+    internal void CopyPeer(Stream destinationStream, nint destination, nint source, long bytes)
+    {
+        if (!Device.Driver.Reaches(destinationStream.Device.Driver))
+        {
+            throw new ArgumentException("memory is only copied between devices of one backend", nameof(destinationStream));
+        }
+
+        if (bytes > 0)
+        {
+            using Event free = destinationStream.Device.CreateEvent(), copied = Device.CreateEvent();
+            destinationStream.Record(free);
+            Check(Device.Driver.Wait(Handle, free.Handle), "stream_wait_event");
+            Check(Device.Driver.CopyPeer(Handle, destinationStream.Device.Driver, destination, source, bytes), "memcpy_peer");
+            Record(copied);
+            destinationStream.Check(destinationStream.Device.Driver.Wait(destinationStream.Handle, copied.Handle), "stream_wait_event");
+        }
     }
 
     /// <summary>Enqueues a copy from or to host memory that is no pinned memory; it has to be waited for.</summary>

@@ -42,7 +42,7 @@ internal static class DoctorCommand
         List<DoctorSection> sections = [];
         IReadOnlyList<BackendProbe> probes = Backends.Probe();
         sections.AddRange(probes.Select(Backend));
-        if (probes.Any(p => p.LibraryPath is null))
+        if (probes.Any(p => p.LibraryPath is null && p.IsExpected))
         {
             sections.Add(BuildTools());
         }
@@ -71,20 +71,32 @@ internal static class DoctorCommand
         [
             probe.Available
                 ? new("available", "yes", Good)
-                : new("available", "no: " + probe.Problem, Problem, probe.Fix),
+                : new("available", "no: " + probe.Problem, probe.IsExpected ? Problem : Note, probe.Fix),
         ];
         foreach (DeviceInfo device in probe.Devices)
         {
             findings.Add(new("device", device.Name));
-            findings.Add(new("kernels", $"{device.Isa}, {Choice("AIOS_CPU_ISA", "the best this processor supports")}"));
-            findings.Add(new("threads", $"{Units.Count(device.Threads)}, {Choice("AIOS_CPU_THREADS", "what the processors, the quota and the ranks leave this process")}"));
-            findings.Add(new("caches", $"L1 {Cache(device.L1Bytes)}, L2 {Cache(device.L2Bytes)}, L3 {Cache(device.L3Bytes)}"));
+            findings.AddRange(probe.Name == "cpu" ? ProcessorDevice(device) : GpuDevice(device));
         }
 
         findings.Add(new("library", probe.LibraryPath ?? "not found"));
         findings.AddRange(probe.Tried.Select(tried => new DoctorFinding("tried", $"{tried.Path}: {tried.Outcome}")));
         return new($"Backend {probe.Name}", findings);
     }
+
+    private static IEnumerable<DoctorFinding> ProcessorDevice(DeviceInfo device) =>
+    [
+        new("kernels", $"{device.Isa}, {Choice("AIOS_CPU_ISA", "the best this processor supports")}"),
+        new("threads", $"{Units.Count(device.Threads)}, {Choice("AIOS_CPU_THREADS", "what the processors, the quota and the ranks leave this process")}"),
+        new("caches", $"L1 {Cache(device.L1Bytes)}, L2 {Cache(device.L2Bytes)}, L3 {Cache(device.L3Bytes)}"),
+    ];
+
+    private static IEnumerable<DoctorFinding> GpuDevice(DeviceInfo device) =>
+    [
+        new("kernels", device.Isa),
+        new("multiprocessors", Units.Count(device.Threads)),
+        new("memory", Units.Bytes(device.MemoryBytes)),
+    ];
 
     private static DoctorSection BuildTools() => new("Tools that build the native libraries",
     [

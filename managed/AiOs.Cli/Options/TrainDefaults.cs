@@ -19,7 +19,7 @@ internal static class TrainDefaults
     public const double GradClip = 1;
     public const double Dropout = 0;
     public const long Seed = 1;
-    public const string Backend = "cpu";
+    public static string Backend => Runtime.Device.DefaultName;
     public const string Out = "out";
     public const string Shuffle = "shuffle";
     public const string Sequential = "sequential";

@@ -9,7 +9,9 @@ internal abstract class Backend
     /// <summary>Looks for the provider and its devices without opening any. Never throws.</summary>
     public abstract BackendProbe Probe();
 
-    /// <summary>Opens the device.</summary>
-    /// <exception cref="BackendException">The backend cannot be used; the message says why and what to do.</exception>
-    public abstract DeviceDriver Open(DeviceOptions options);
+    /// <summary>Opens a device.</summary>
+    /// <param name="options">How to open it.</param>
+    /// <param name="index">Its number, from 0.</param>
+    /// <exception cref="BackendException">The backend or the device cannot be used; the message says why and what to do.</exception>
+    public abstract DeviceDriver Open(DeviceOptions options, int index);
 }

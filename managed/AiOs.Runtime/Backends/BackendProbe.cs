@@ -15,4 +15,8 @@ public sealed record BackendProbe(
     IReadOnlyList<(string Path, string Outcome)> Tried,
     string? LibraryPath,
     string? Problem,
-    string? Fix);
+    string? Fix)
+{
+    /// <summary>False when nothing here suggests that the backend should be available, such as CUDA on a machine without a GPU.</summary>
+    public bool IsExpected { get; init; } = true;
+}

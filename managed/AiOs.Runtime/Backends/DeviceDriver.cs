@@ -6,7 +6,7 @@ namespace AiOs.Runtime;
 /// What a backend gives the runtime: the provider's raw calls behind one shape. Nothing here throws for a failed call;
 /// statuses are turned into exceptions in one place, <see cref="Device.Check"/>.
 /// </summary>
-internal abstract unsafe class DeviceDriver
+internal abstract unsafe class DeviceDriver : IDisposable
 {
     public abstract DeviceInfo Info { get; }
 
@@ -15,11 +15,23 @@ internal abstract unsafe class DeviceDriver
     /// <summary>What other libraries call the device's memory (aios_dlpack.h).</summary>
     public abstract aios_dlpack_device InterchangeDevice { get; }
 
-    /// <summary>Text of the calling thread's last failure.</summary>
-    public abstract string LastError { get; }
+    /// <summary>Whether <see cref="Enter"/> has to be called before anything is launched.</summary>
+    public virtual bool NeedsThread => false;
+
+    /// <summary>Whether the device is gone: every later call fails.</summary>
+    public virtual bool IsLost => false;
 
     /// <summary>Bytes that the device could give out now.</summary>
     public abstract long AvailableMemory { get; }
+
+    /// <summary>Text of the calling thread's last failure.</summary>
+    /// <param name="call">What failed: launchers, whose names begin with <c>aios_</c>, may be of another library than the rest.</param>
+    public abstract string Explain(string call);
+
+    /// <summary>Makes the device the calling thread's, for launches.</summary>
+    public virtual void Enter()
+    {
+    }
 
     /// <summary>Reserves a range of addresses for the device's memory.</summary>
     /// <exception cref="BackendException">The provider failed.</exception>
@@ -57,6 +69,13 @@ internal abstract unsafe class DeviceDriver
 
     public abstract aios_status Copy(aios_stream stream, nint destination, nint source, long bytes);
 
+    /// <summary>Whether memory can be copied to another device.</summary>
+    public virtual bool Reaches(DeviceDriver other) => other.GetType() == GetType();
+
+    /// <summary>Enqueues a copy to memory of a device that can be reached.</summary>
+    public virtual aios_status CopyPeer(aios_stream stream, DeviceDriver other, nint destination, nint source, long bytes) =>
+        Copy(stream, destination, source, bytes);
+
     public abstract aios_status Fill(aios_stream stream, nint destination, byte value, long bytes);
 
     /// <summary>Enqueues a call of a function, also when the stream has failed.</summary>
@@ -87,12 +106,18 @@ internal abstract unsafe class DeviceDriver
     /// <summary>Name and branch of a node.</summary>
     public abstract aios_status Describe(aios_graph graph, long index, out GraphNode node);
 
-    /// <summary>Errors of what the calling thread enqueues name the text, zero-terminated, that lives for ever.</summary>
-    public abstract void SetCallSite(nint site);
+    /// <summary>
+    /// Errors of what the calling thread enqueues to the stream from now on name the text, zero-terminated, that lives for
+    /// ever.
+    /// </summary>
+    public abstract void SetCallSite(aios_stream stream, nint site);
 
     public abstract aios_status StartTrace(long capacity);
 
     public abstract aios_status StopTrace(out long records, out long dropped);
 
     public abstract aios_status ReadTrace(long index, out TraceRecord record);
+
+    /// <summary>Gives back what the driver holds; nothing of the device is in use.</summary>
+    public abstract void Dispose();
 }

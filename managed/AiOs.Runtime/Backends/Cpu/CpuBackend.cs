@@ -28,8 +28,13 @@ internal sealed class CpuBackend : Backend
         }
     }
 
-    public override DeviceDriver Open(DeviceOptions options)
+    public override DeviceDriver Open(DeviceOptions options, int index)
     {
+        if (index > 0)
+        {
+            throw new BackendException(aios_status.InvalidArgument, "Device.Open", $"there is no device cpu:{index}; the processor is one device, cpu");
+        }
+
         LibraryProbe library = NativeLibraries.Probe(Library);
         if (!library.Found)
         {

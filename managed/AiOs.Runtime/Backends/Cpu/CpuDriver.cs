@@ -27,8 +27,6 @@ internal sealed unsafe class CpuDriver : DeviceDriver
 
     public override aios_dlpack_device InterchangeDevice => new() { type = aios_dlpack_device_type.Cpu, id = 0 };
 
-    public override string LastError => Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "";
-
     public override long AvailableMemory
     {
         get
@@ -38,6 +36,8 @@ internal sealed unsafe class CpuDriver : DeviceDriver
             return bytes;
         }
     }
+
+    public override string Explain(string call) => Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "";
 
     /// <summary>Sets the number of workers of the process-wide pool.</summary>
     public void SetThreads(int threads)
@@ -163,7 +163,7 @@ internal sealed unsafe class CpuDriver : DeviceDriver
         return status;
     }
 
-    public override void SetCallSite(nint site) => _ = _cpu.aios_cpu_set_call_site((byte*)site);
+    public override void SetCallSite(aios_stream stream, nint site) => _ = _cpu.aios_cpu_set_call_site((byte*)site);
 
     public override aios_status StartTrace(long capacity) => _cpu.aios_cpu_trace_start(capacity);
 
@@ -183,6 +183,11 @@ internal sealed unsafe class CpuDriver : DeviceDriver
         record = new TraceRecord(
             name, found.stream, (int)found.branch, found.thread, found.enqueued_ns, found.start_ns, found.end_ns, found.bytes);
         return status;
+    }
+
+    public override void Dispose()
+    {
+        // All of it is the process's own.
     }
 
     private DeviceInfo ReadInfo()
@@ -206,7 +211,7 @@ internal sealed unsafe class CpuDriver : DeviceDriver
     {
         if (status != aios_status.Ok)
         {
-            throw new BackendException(status, call, $"{call}: {LastError}");
+            throw new BackendException(status, call, $"{call}: {Explain(call)}");
         }
     }
 }

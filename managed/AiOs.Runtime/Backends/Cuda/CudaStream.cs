@@ -1,0 +1,67 @@
+using System.Runtime.InteropServices;
+using AiOs.Interop.Cuda;
+
+namespace AiOs.Runtime;
+
+/// <summary>What the runtime knows of a stream beside its handle: its number, and an error that is the host's or the data's.</summary>
+/// <remarks>
+/// The driver knows only errors of a whole context. An exception in a callback, or data that a kernel refused, spoil no
+/// more than their stream: the runtime keeps them, and gives them to whoever waits.
+/// </remarks>
+internal sealed class CudaStream(CUstream handle)
+{
+    private const int SitesKept = 16;
+
+    private static long s_last;
+
+    private readonly Queue<nint> _sites = new();
+    private string? _error;
+
+    public CUstream Handle { get; } = handle;
+
+    /// <summary>A number that no other stream of the process has or had.</summary>
+    public long Number { get; } = Interlocked.Increment(ref s_last);
+
+    /// <summary>The text of its error; null as long as there is none.</summary>
+    public string? Error => Volatile.Read(ref _error);
+
+    /// <summary>Makes a text its error unless it has one.</summary>
+    public void Fail(string text) => Interlocked.CompareExchange(ref _error, Located(text), null);
+
+    /// <summary>Notes where work was enqueued: a text that lives for ever.</summary>
+    public void Note(nint site)
+    {
+        lock (_sites)
+        {
+            if (_sites.Count == SitesKept)
+            {
+                _ = _sites.Dequeue();
+            }
+
+            if (!_sites.Contains(site))
+            {
+                _sites.Enqueue(site);
+            }
+        }
+    }
+
+    /// <summary>What was enqueued has run: an error that is found later was enqueued later.</summary>
+    public void ForgetSites()
+    {
+        lock (_sites)
+        {
+            _sites.Clear();
+        }
+    }
+
+    /// <summary>A text with the places that the work which it is about was enqueued at, when they were noted.</summary>
+    public string Located(string text)
+    {
+        lock (_sites)
+        {
+            return _sites.Count == 0
+                ? text
+                : $"{text}; enqueued at {string.Join(" or ", _sites.Select(site => Marshal.PtrToStringUTF8(site)))}";
+        }
+    }
+}
