@@ -37,6 +37,8 @@ aios_status aios_cuda_take_finding(void) {
     return AIOS_STATUS_OK;
   const aios_cuda_record found = *record;
   std::atomic_ref(record->state).store(0, std::memory_order_release);
-  return aios::fail(AIOS_STATUS_EXECUTION_FAILED, kTexts[found.finding], found.op, static_cast<long long>(found.place),
+  const aios_status status =
+      found.finding == AIOS_CUDA_FINDING_DTYPE ? AIOS_STATUS_UNIMPLEMENTED : AIOS_STATUS_EXECUTION_FAILED;
+  return aios::fail(status, kTexts[found.finding], found.op, static_cast<long long>(found.place),
                     static_cast<long long>(found.value), static_cast<long long>(found.limit));
 }

@@ -244,8 +244,8 @@ internal sealed unsafe class CudaCallbacks : IDisposable
             _takeFinding(stream);
         }
 
-        string? error = stream?.Error;
-        Call(entry, error is null ? aios_status.Ok : aios_status.ExecutionFailed, error, stream);
+        CudaStreamError? error = stream?.Error;
+        Call(entry, error?.Status ?? aios_status.Ok, error?.Text, stream);
     }
 
     [SkipLocalsInit]
@@ -263,7 +263,7 @@ internal sealed unsafe class CudaCallbacks : IDisposable
         aios_status result = entry->Function((void*)entry->User, status, message);
         if (result != aios_status.Ok)
         {
-            stream?.Fail(Line(Marshal.PtrToStringUTF8((nint)message) ?? ""));
+            stream?.Fail(aios_status.ExecutionFailed, Line(Marshal.PtrToStringUTF8((nint)message) ?? ""));
         }
 
         if (!entry->Repeats)

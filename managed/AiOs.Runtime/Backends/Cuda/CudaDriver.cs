@@ -285,7 +285,7 @@ internal sealed unsafe partial class CudaDriver : DeviceDriver
             _findings.Take(known);
             if (known.Error is { } error)
             {
-                return CudaContext.Fail(aios_status.ExecutionFailed, error);
+                return CudaContext.Fail(error.Status, error.Text);
             }
 
             known.ForgetSites();

@@ -43,9 +43,10 @@ internal sealed unsafe class CudaFindings
     /// <summary>Makes what was found the error of a stream that has just been waited for.</summary>
     public void Take(CudaStream stream)
     {
-        if (_table.aios_cuda_take_finding() != aios_status.Ok)
+        aios_status status = _table.aios_cuda_take_finding();
+        if (status != aios_status.Ok)
         {
-            stream.Fail(Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "");
+            stream.Fail(status, Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "");
         }
     }
 }

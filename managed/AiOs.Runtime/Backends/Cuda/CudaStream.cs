@@ -1,7 +1,13 @@
 using System.Runtime.InteropServices;
+using AiOs.Interop;
 using AiOs.Interop.Cuda;
 
 namespace AiOs.Runtime;
+
+/// <summary>What made a stream fail.</summary>
+/// <param name="Status">Its kind.</param>
+/// <param name="Text">What happened and where.</param>
+internal sealed record CudaStreamError(aios_status Status, string Text);
 
 /// <summary>What the runtime knows of a stream beside its handle: its number, and an error that is the host's or the data's.</summary>
 /// <remarks>
@@ -15,18 +21,19 @@ internal sealed class CudaStream(CUstream handle)
     private static long s_last;
 
     private readonly Queue<nint> _sites = new();
-    private string? _error;
+    private CudaStreamError? _error;
 
     public CUstream Handle { get; } = handle;
 
     /// <summary>A number that no other stream of the process has or had.</summary>
     public long Number { get; } = Interlocked.Increment(ref s_last);
 
-    /// <summary>The text of its error; null as long as there is none.</summary>
-    public string? Error => Volatile.Read(ref _error);
+    /// <summary>Its error; null as long as there is none.</summary>
+    public CudaStreamError? Error => Volatile.Read(ref _error);
 
-    /// <summary>Makes a text its error unless it has one.</summary>
-    public void Fail(string text) => Interlocked.CompareExchange(ref _error, Located(text), null);
+    /// <summary>Makes it fail unless it has failed.</summary>
+    public void Fail(aios_status status, string text) =>
+        Interlocked.CompareExchange(ref _error, new CudaStreamError(status, Located(text)), null);
 
     /// <summary>Notes where work was enqueued: a text that lives for ever.</summary>
     public void Note(nint site)
