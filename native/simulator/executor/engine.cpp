@@ -114,7 +114,7 @@ void Engine::begin_block(Block &block, uint64_t group) {
     warp.block = &block;
     warp.threads = block.threads + w * kWarpSize;
     warp.index = w;
-    warp.alive = lanes == kWarpSize ? ~0u : (1u << lanes) - 1;
+    warp.lanes = warp.alive = lanes == kWarpSize ? ~0u : (1u << lanes) - 1;
     warp.frozen_until = 0;
     warp.meetings.clear();
   }
@@ -137,12 +137,10 @@ void Engine::begin_block(Block &block, uint64_t group) {
       }
     }
   }
-  for (Barrier &barrier : block.barriers)
-    if (barrier.expected != 0) {
-      barrier.waiting.clear();
-      barrier.released.clear();
-      barrier.arrived = barrier.expected = 0;
-    }
+  if (block.busy_barriers != 0) // a launch that was given up in the middle
+    for (Barrier &barrier : block.barriers)
+      barrier = Barrier{};
+  block.busy_barriers = 0;
   if (!keeps_clocks())
     return;
   for (uint32_t i = 0; i < count; ++i) {

@@ -54,18 +54,17 @@ void finish(Warp &warp, size_t position) {
   }
 }
 
-/// Lets everybody go who waits at a barrier that is complete.
-void open(Barrier &barrier) {
+/// Lets everybody go whose warp has been counted. Lanes of other warps remain: they belong to the next time.
+void open(Barrier &barrier, Block &block) {
   Engine &engine = Engine::get();
-  for (size_t w = 0; w < barrier.lanes.size(); ++w) {
-    uint32_t lanes = barrier.lanes[w];
-    if (lanes != 0 && lanes != barrier.first->block->warps[w].alive)
-      stop(Fault::divergence, barrier.site, "a barrier was entered by lanes 0x%08x of warp %zu and not by the others",
-           lanes, w);
-  }
-  // What waits here has also released here, so that the bound holds all that it knew.
+  // Who waits here has also released here, so that the bound holds all that it knew.
   Knowledge knowledge = barrier.released.result();
+  size_t kept = 0;
   for (Thread *thread : barrier.waiting) {
+    if (!barrier.warps[thread->warp->index].counted) {
+      barrier.waiting[kept++] = thread;
+      continue;
+    }
     if (engine.keeps_clocks())
       thread->knowledge = knowledge;
     if (thread->operand != nullptr)
@@ -73,9 +72,23 @@ void open(Barrier &barrier) {
     if (thread->state == State::waiting)
       engine.wake(*thread);
   }
-  barrier.waiting.clear();
+  barrier.waiting.resize(kept);
   barrier.released.clear();
-  barrier.arrived = barrier.expected = 0;
+  barrier.arrived = 0;
+  bool empty = true;
+  for (BarrierWarp &warp : barrier.warps) {
+    if (warp.counted)
+      warp = BarrierWarp{};
+    if (warp.lanes != 0) {
+      empty = false;
+      barrier.first = warp.first;
+      barrier.site = warp.site;
+    }
+  }
+  if (empty) {
+    barrier.expected = 0;
+    --block.busy_barriers;
+  }
 }
 
 } // namespace
@@ -143,25 +156,41 @@ namespace {
 void arrive(Barrier &barrier, unsigned id, unsigned count, bool waits, const Site &site) {
   Thread &self = *current;
   Engine &engine = Engine::get();
+  if (self.warp->alive != self.warp->lanes)
+    stop(Fault::divergence, site, "barrier %u needs all lanes of the warp, but lanes 0x%08x have exited", id,
+         self.warp->lanes & ~self.warp->alive);
   if (barrier.expected == 0) {
+    ++self.block->busy_barriers;
     barrier.expected = count;
     barrier.site = site;
     barrier.first = &self;
-    barrier.lanes.assign(self.block->warp_count, 0);
+    barrier.warps.assign(self.block->warp_count, BarrierWarp{});
   } else if (barrier.expected != count) {
     stop(Fault::protocol, site, "barrier %u is entered for %u threads, but %s at %s has entered it for %u", id, count,
          thread_name(*barrier.first).c_str(), place(barrier.site).c_str(), barrier.expected);
   }
-  uint32_t &lanes = barrier.lanes[self.warp->index];
-  if (lanes >> self.lane & 1)
-    stop(Fault::protocol, site, "barrier %u is entered twice by the same thread before it is complete", id);
-  lanes |= 1u << self.lane;
-  if (engine.keeps_clocks())
-    release_to(barrier.released, self);
+  BarrierWarp &warp = barrier.warps[self.warp->index];
+  if (warp.lanes == 0) {
+    warp.site = site;
+    warp.first = &self;
+  } else if (!same_place(warp.site, site)) {
+    stop(Fault::divergence, site,
+         "barrier %u must be entered by all lanes of a warp together, but %s is at the one at %s", id,
+         thread_name(*warp.first).c_str(), place(warp.site).c_str());
+  }
+  if (warp.lanes >> self.lane & 1)
+    stop(Fault::protocol, site, "barrier %u is entered twice by the same warp before it is complete", id);
+  warp.lanes |= 1u << self.lane;
   if (waits)
     barrier.waiting.push_back(&self);
-  if (++barrier.arrived == barrier.expected)
-    open(barrier);
+  if (warp.lanes == self.warp->lanes) {
+    warp.counted = true;
+    barrier.arrived += kWarpSize;
+    for (uint32_t lanes = warp.lanes; engine.keeps_clocks() && lanes != 0; lanes &= lanes - 1)
+      release_to(barrier.released, self.warp->threads[std::countr_zero(lanes)]);
+  }
+  if (barrier.arrived == barrier.expected)
+    open(barrier, *self.block);
   else if (waits)
     engine.wait(Wait{describe_barrier, site, id});
 }
@@ -189,14 +218,14 @@ int sync_block(Vote vote, int predicate, const Site &site) {
     barrier.result |= holds;
   int result = 0;
   self.operand = &result;
-  arrive(barrier, 0, size, true, site);
+  arrive(barrier, 0, block.warp_count * kWarpSize, true, site);
   return result;
 }
 
 namespace {
 
 void enter_named(unsigned id, unsigned count, bool waits, const Site &site) {
-  if (id >= kNamedBarriers || count == 0 || count % kWarpSize != 0 || count > Engine::get().launch().block.volume())
+  if (id >= kNamedBarriers || count == 0 || count % kWarpSize != 0 || count > current->block->warp_count * kWarpSize)
     stop(Fault::protocol, site, "barrier %u for %u threads: there are barriers 0 to 15, for whole warps of the block",
          id, count);
   current->operand = nullptr;
@@ -214,10 +243,19 @@ void arrive_named(unsigned id, unsigned count, const Site &site) {
 }
 
 void leave_block(Thread &thread) {
-  const Barrier &barrier = thread.block->barriers[0];
-  if (barrier.expected == Engine::get().launch().block.volume())
-    stop(Fault::divergence, barrier.site, "__syncthreads, where %s waits, is never reached by %s, which has exited",
-         thread_name(*barrier.first).c_str(), thread_name(thread).c_str());
+  const Block &block = *thread.block;
+  if (block.busy_barriers == 0)
+    return;
+  const Barrier &all = block.barriers[0];
+  if (all.expected == block.warp_count * kWarpSize)
+    stop(Fault::divergence, all.site, "__syncthreads, where %s waits, is never reached by %s, which has exited",
+         thread_name(*all.first).c_str(), thread_name(thread).c_str());
+  for (const Barrier &barrier : block.barriers)
+    if (barrier.expected != 0 && barrier.warps[thread.warp->index].lanes != 0 &&
+        !barrier.warps[thread.warp->index].counted)
+      stop(Fault::divergence, barrier.warps[thread.warp->index].site,
+           "barrier %td, where %s waits, needs all lanes of the warp, but lane %u has exited",
+           &barrier - block.barriers, thread_name(*barrier.warps[thread.warp->index].first).c_str(), thread.lane);
 }
 
 } // namespace aios::sim

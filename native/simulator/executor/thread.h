@@ -67,7 +67,8 @@ struct Warp {
   Block *block = nullptr;
   Thread *threads = nullptr; // of lane 0
   uint32_t index = 0;        // in its block
-  uint32_t alive = 0;
+  uint32_t lanes = 0;        // that exist
+  uint32_t alive = 0;        // of which these have not exited
   uint64_t frozen_until = 0;
   std::vector<Meeting> meetings;
 };
@@ -79,15 +80,23 @@ template <class Operand> Operand &Meeting::operand(unsigned lane) const {
   return *static_cast<Operand *>(thread(lane).operand);
 }
 
-/// One of a block's sixteen barriers, or the barrier of a cluster.
-struct Barrier {
-  uint32_t expected = 0; // 0 when nobody has arrived
-  uint32_t arrived = 0;
-  Site site; // of the first arrival
+/// A warp on its way into a barrier: it counts when all of its lanes are there.
+struct BarrierWarp {
+  uint32_t lanes = 0;
+  bool counted = false;
+  Site site;
   Thread *first = nullptr;
-  std::vector<uint32_t> lanes; // that have arrived, per warp
+};
+
+/// One of a block's sixteen barriers.
+struct Barrier {
+  uint32_t expected = 0; // threads, in whole warps; 0 when nobody is there
+  uint32_t arrived = 0;
+  std::vector<BarrierWarp> warps;
   std::vector<Thread *> waiting;
   KnowledgeJoin released;
+  Thread *first = nullptr; // of those that are there, and where it is
+  Site site;
   int result = 0; // of __syncthreads_count and the like, while it is collected
 };
 
@@ -100,6 +109,7 @@ struct Block {
   Warp *warps = nullptr;
   std::unique_ptr<SharedWindow> shared;
   Barrier barriers[kNamedBarriers];
+  uint32_t busy_barriers = 0;
 };
 
 } // namespace aios::sim

@@ -24,7 +24,7 @@ void Asynchrony::begin() {
   cluster_barrier_ = ClusterBarrier{};
 }
 
-Agent Asynchrony::start(const char *what, const Block *target, const Site &site) {
+Agent Asynchrony::start(const char *what, const Block *target, bool announced, const Site &site) {
   Engine &engine = Engine::get();
   ++engine.counters().async_operations;
   if (free_.empty()) {
@@ -34,13 +34,12 @@ Agent Asynchrony::start(const char *what, const Block *target, const Site &site)
   uint32_t number = free_.front();
   free_.pop_front();
   Slot &slot = slots_[number];
-  slot = Slot{slot.time + 1, current->id, what, target, true, site};
+  slot = Slot{slot.time + 1, current->id, what, target, announced, site};
   return Agent{2 * engine.thread_count() + number, slot.time};
 }
 
 void Asynchrony::finish(Agent agent) {
   uint32_t number = agent.id - 2 * Engine::get().thread_count();
-  slots_[number].busy = false;
   free_.push_back(number);
 }
 
@@ -82,9 +81,20 @@ void Asynchrony::leave(Thread &thread) {
 }
 
 void Asynchrony::leave(Block &block) {
-  for (const Slot &slot : slots_)
-    if (slot.busy && slot.target == &block)
-      stop(Fault::protocol, slot.site, "all threads of the block have exited while the %s is in flight", slot.what);
+  Engine &engine = Engine::get();
+  for (uint32_t i = 0; i < slots_.size(); ++i) {
+    const Slot &slot = slots_[i];
+    if (!slot.announced || slot.target != &block)
+      continue;
+    bool known = false;
+    for (uint32_t t = 0; t < engine.launch().block.volume() && !known; ++t)
+      known = has_seen(block.threads[t].knowledge.seen, 2 * engine.thread_count() + i, slot.time);
+    if (!known)
+      stop(Fault::protocol, slot.site,
+           "all threads of the block have exited while the %s may be in flight: none of them "
+           "has waited for it",
+           slot.what);
+  }
 }
 
 Location locate(uint32_t address, const Site &site) {

@@ -82,7 +82,8 @@ public:
   void leave(Block &block);
 
   /// An operation of the current thread into or out of a block's shared memory.
-  Agent start(const char *what, const Block *target, const Site &site);
+  /// Somebody must have learnt of the end of what an mbarrier announces before the target exits.
+  Agent start(const char *what, const Block *target, bool announced, const Site &site);
   void finish(Agent agent);
   /// "the TMA load that thread (0,0,0) issued at gemm.cu:80".
   std::string name(uint32_t agent) const;
@@ -103,8 +104,8 @@ private:
     uint32_t time = 0;
     uint32_t thread = 0;
     const char *what = nullptr;
-    const Block *target = nullptr; // null when nothing is in flight
-    bool busy = false;
+    const Block *target = nullptr;
+    bool announced = false;
     Site site;
   };
   static constexpr size_t kSlots = 256;

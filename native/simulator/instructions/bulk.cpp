@@ -39,7 +39,7 @@ void need(bool aligned, const char *what, uint64_t address, const Site &site) {
 template <class Fill>
 void bring(const Location &location, uint32_t size, MBarrier &barrier, const char *what, const Site &site, Fill fill) {
   Engine &engine = Engine::get();
-  Agent agent = engine.asynchrony().start(what, location.block, site);
+  Agent agent = engine.asynchrony().start(what, location.block, true, site);
   location.window().access(accessor(agent, site, what), Access::write, location.address, size);
   location.window().poison(location.address, size);
   engine.after(some_delay(), [=, &barrier, &engine] {
@@ -56,7 +56,7 @@ void take(const Location &location, uint32_t size, const char *what, const Site 
   Engine &engine = Engine::get();
   Thread &thread = *current;
   ThreadState &state = engine.asynchrony().state(thread);
-  Agent agent = engine.asynchrony().start(what, location.block, site);
+  Agent agent = engine.asynchrony().start(what, location.block, false, site);
   location.window().access(accessor(agent, site, what), Access::read, location.address, size);
   state.bulk.push_back(BulkOperation{agent, false, false, state.bulk_group});
   auto bytes = std::make_shared<std::vector<unsigned char>>();
@@ -126,7 +126,7 @@ void bulk_send(uint32_t destination, uint32_t source, uint32_t size, uint32_t ba
     stop(Fault::protocol, site, "cp.async.bulk reports to a barrier of another block than its destination's");
   MBarrier &reported = mbarrier_for_operation(at, site);
   // One agent reads and writes: both are over when the bytes have come.
-  Agent agent = engine.asynchrony().start("bulk copy between blocks", to.block, site);
+  Agent agent = engine.asynchrony().start("bulk copy between blocks", to.block, true, site);
   Accessor who = accessor(agent, site, "bulk copy between blocks");
   from.window().access(who, Access::read, from.address, size);
   to.window().access(who, Access::write, to.address, size);

@@ -86,7 +86,7 @@ void execute_until(Warpgroup &group, size_t end) {
 /// All four warps have issued the product: its operands may be read from now on.
 void launch(Warpgroup &group, Issued &issued, const Warp &warp) {
   Engine &engine = Engine::get();
-  Agent agent = engine.asynchrony().start("wgmma", warp.block, issued.site);
+  Agent agent = engine.asynchrony().start("wgmma", warp.block, false, issued.site);
   issued.agent = agent.id;
   issued.time = agent.time;
   const Thread *first = warp.block->threads + warp.index / kWarpgroupWarps * kWarpgroupThreads;
