@@ -13,8 +13,15 @@ using sim::Dim3;
 using sim::Fault;
 using sim::Outcome;
 
-/// Seeds that every kernel is run with; a planted bug must be found with each.
+/// Seeds that every kernel is run with; a planted bug must be found with each. The sanitizers look at the simulator, not
+/// at the schedules, and are slow.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kSeeds = 5;
+#elif defined(__SANITIZE_THREAD__)
+constexpr uint64_t kSeeds = 2;
+#else
 constexpr uint64_t kSeeds = 20;
+#endif
 
 template <class... P>
 Outcome run(uint64_t seed, Dim3 grid, Dim3 block, size_t shared_bytes, void (*kernel)(P...),

@@ -55,7 +55,7 @@ public:
   /// Calls `action` after `delay` steps of the scheduler.
   void after(uint64_t delay, std::function<void()> action);
 
-  /// Stops the launch. Never returns when called on a fiber.
+  /// Stops the launch. Called on a fiber.
   [[noreturn]] void stop(Fault fault, std::string message);
 
   /// For the handler of invalid memory accesses: whether it was a simulated thread's, and has become a report.
