@@ -14,6 +14,7 @@
 
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
+#include <nvtx3/nvToolsExt.h>
 #else
 #include "native/simulator/executor/device.h"
 #include "native/simulator/executor/enqueue.h"
@@ -86,7 +87,9 @@ aios_status launch(aios_stream stream, const char *name, const Shape &shape, voi
     config.attrs = &cluster;
     config.numAttrs = shape.cluster.x * shape.cluster.y * shape.cluster.z > 1 ? 1 : 0;
     void *pointers[] = {static_cast<void *>(&arguments)..., nullptr};
+    nvtxRangePushA(name); // Next to nothing unless a profiler is attached, whose timeline then names the launch.
     error = cudaLaunchKernelExC(&config, reinterpret_cast<const void *>(kernel), pointers);
+    nvtxRangePop();
   }
   if (error == cudaSuccess)
     return AIOS_STATUS_OK;
