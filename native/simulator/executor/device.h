@@ -9,7 +9,6 @@
 #include <cstring>
 #include <type_traits>
 
-#include "report.h"
 #include "shared.h"
 #include "types.h"
 #include "warp.h"
@@ -133,7 +132,7 @@ inline void __threadfence() {
 }
 inline void __threadfence_block() {}
 [[noreturn]] inline void __trap(aios::sim::Site site = aios::sim::Site::current()) {
-  aios::sim::stop(aios::sim::Fault::protocol, site, "the kernel has stopped itself");
+  aios::sim::trap(site);
 }
 
 /// Replaces the value at an address by change(value) in one step, and returns what was there.

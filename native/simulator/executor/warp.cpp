@@ -88,4 +88,8 @@ uint64_t shuffle_bits(Shuffle kind, uint32_t mask, uint64_t bits, int argument, 
   return operand.result;
 }
 
+void trap(const Site &site) {
+  stop(Fault::protocol, site, "the kernel has stopped itself");
+}
+
 } // namespace aios::sim

@@ -35,4 +35,7 @@ enum class Vote : uint8_t { none, count, all, any };
 /// __syncthreads and its kin: every thread of the block, at the same place in the source.
 int sync_block(Vote vote, int predicate, const Site &site);
 
+/// The kernel stops itself.
+[[noreturn]] void trap(const Site &site);
+
 } // namespace aios::sim
