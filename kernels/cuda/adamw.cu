@@ -49,5 +49,5 @@ aios_status aios_adamw(aios_stream stream, const aios_adamw_tensor *tensors, con
                         lr,
                         1.0f};
   return launch(stream, "adamw_kernel", Shape{kTableBlocks, kThreads}, update_tensors_kernel<aios_adamw_tensor, AdamW>,
-                tensors, count, update, report_of("aios_adamw"));
+                tensors, count, update, report_of(stream, "aios_adamw"));
 }

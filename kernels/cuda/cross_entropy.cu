@@ -83,9 +83,9 @@ aios_status aios_cross_entropy(aios_stream stream, float *loss, float *lse, cons
     double *terms = static_cast<double *>(workspace);
     if (rows > 0) {
       const Shape shape = shape_of_rows<float>(rows, classes);
-      if (const aios_status status =
-              launch(stream, "cross_entropy_rows_kernel", shape, cross_entropy_rows_kernel<T>, terms, lse,
-                     static_cast<const T *>(logits), targets, rows, classes, ld, report_of("aios_cross_entropy")))
+      if (const aios_status status = launch(stream, "cross_entropy_rows_kernel", shape, cross_entropy_rows_kernel<T>,
+                                            terms, lse, static_cast<const T *>(logits), targets, rows, classes, ld,
+                                            report_of(stream, "aios_cross_entropy")))
         return status;
     }
     const Shape shape = shape_of_rows<double>(1, rows);

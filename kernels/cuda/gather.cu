@@ -78,7 +78,7 @@ aios_status aios_gather(aios_stream stream, void *out, const void *a, const int3
       return AIOS_STATUS_OK;
     const Shape shape = shape_of_elements(n);
     return launch(stream, "gather_kernel", shape, gather_kernel<T>, static_cast<T *>(out), static_cast<const T *>(a),
-                  ids, n, axis, inner, count, report_of("aios_gather"));
+                  ids, n, axis, inner, count, report_of(stream, "aios_gather"));
   });
 }
 
@@ -96,7 +96,7 @@ aios_status aios_scatter_add(aios_stream stream, void *out, const void *a, const
       const Shape shape = shape_of_rows<int>(outer * (end - first), inner);
       if (const aios_status status = launch(stream, "scatter_add_kernel", shape, scatter_add_kernel<T>,
                                             static_cast<T *>(out), static_cast<const T *>(a), ids, outer, axis, inner,
-                                            count, first, end, report_of("aios_scatter_add")))
+                                            count, first, end, report_of(stream, "aios_scatter_add")))
         return status;
     }
     return AIOS_STATUS_OK;

@@ -80,7 +80,7 @@ aios_status aios_global_norm(aios_stream stream, float *out, const aios_norm_ten
   if (const aios_status status = aios::check_workspace("aios_global_norm", workspace, workspace_bytes,
                                                        aios_global_norm_workspace_size(count, total)))
     return status;
-  const Report report = report_of("aios_global_norm");
+  const Report report = report_of(stream, "aios_global_norm");
   const int64_t most = most_chunks(count, total);
   double *partial = static_cast<double *>(workspace);
   if (total > 0) {

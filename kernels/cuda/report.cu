@@ -1,14 +1,17 @@
-// aios_cuda_set_record, aios_cuda_take_finding: the record of what kernels found wrong.
+// aios_cuda_set_record, aios_cuda_take_finding: the records of what kernels found wrong.
 #include "report.cuh"
 
 #include <atomic>
+#include <mutex>
+#include <unordered_map>
 
 #include "native/common/status.h"
 
 namespace aios::cuda {
 namespace {
 
-std::atomic<aios_cuda_record *> the_record;
+std::mutex the_gate;
+std::unordered_map<aios_stream, aios_cuda_record *> the_records;
 
 const char *const kTexts[] = {
     "%s: ids[%lld] is %lld, but the axis has %lld rows",
@@ -19,21 +22,26 @@ const char *const kTexts[] = {
 
 } // namespace
 
-Report report_of(const char *op) {
-  return {the_record.load(std::memory_order_acquire), op};
+Report report_of(aios_stream stream, const char *op) {
+  std::lock_guard lock(the_gate);
+  auto found = the_records.find(stream);
+  return {found == the_records.end() ? nullptr : found->second, op};
 }
 
 } // namespace aios::cuda
 
 using namespace aios::cuda;
 
-void aios_cuda_set_record(aios_cuda_record *record) {
-  the_record.store(record, std::memory_order_release);
+void aios_cuda_set_record(aios_stream stream, aios_cuda_record *record) {
+  std::lock_guard lock(the_gate);
+  if (record == nullptr)
+    the_records.erase(stream);
+  else
+    the_records[stream] = record;
 }
 
-aios_status aios_cuda_take_finding(void) {
-  aios_cuda_record *record = the_record.load(std::memory_order_acquire);
-  if (record == nullptr || std::atomic_ref(record->state).load(std::memory_order_acquire) != 2)
+aios_status aios_cuda_take_finding(aios_cuda_record *record) {
+  if (std::atomic_ref(record->state).load(std::memory_order_acquire) != 2)
     return AIOS_STATUS_OK;
   const aios_cuda_record found = *record;
   std::atomic_ref(record->state).store(0, std::memory_order_release);

@@ -27,7 +27,7 @@ struct Report {
   }
 };
 
-/// For the kernels of an op.
-Report report_of(const char *op);
+/// For the kernels of an op that are enqueued to a stream.
+Report report_of(aios_stream stream, const char *op);
 
 } // namespace aios::cuda

@@ -37,5 +37,5 @@ aios_status aios_sgd(aios_stream stream, const aios_sgd_tensor *tensors, const f
     return AIOS_STATUS_OK;
   const Sgd update = {grad_scale, static_cast<float>(lr), static_cast<float>(momentum), step == 1, 1.0f};
   return launch(stream, "sgd_kernel", Shape{kTableBlocks, kThreads}, update_tensors_kernel<aios_sgd_tensor, Sgd>,
-                tensors, count, update, report_of("aios_sgd"));
+                tensors, count, update, report_of(stream, "aios_sgd"));
 }

@@ -57,6 +57,10 @@ public sealed class DeviceMemory<T> : IDisposable
     /// <summary>A view of the whole block.</summary>
     public DeviceSpan<T> Span => new(_stream, Pointer, Length, _block);
 
+    /// <summary>The block as an argument of a kernel that writes it, and perhaps reads it as well.</summary>
+    /// <param name="memory">The block.</param>
+    public static implicit operator KernelArgument(DeviceMemory<T> memory) => Access.Write(memory);
+
     /// <summary>
     /// The address for work that is enqueued on a stream right after this call: when the block is freed, it is not used
     /// again before that work has run.

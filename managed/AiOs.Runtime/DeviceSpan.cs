@@ -33,6 +33,10 @@ public readonly ref struct DeviceSpan<T>
     /// <summary>The block that the memory is a part of.</summary>
     internal Allocation Block { get; }
 
+    /// <summary>The view as an argument of a kernel that writes it, and perhaps reads it as well.</summary>
+    /// <param name="span">The view.</param>
+    public static implicit operator KernelArgument(DeviceSpan<T> span) => Access.Write(span);
+
     /// <summary>A part of the view.</summary>
     /// <param name="start">Its first element.</param>
     /// <param name="length">Its number of elements.</param>

@@ -20,4 +20,8 @@ public readonly partial struct Tensor
         Require.Writable("Tensor.WriteAccess", Body);
         return Body.Access(isWrite: true);
     }
+
+    /// <summary>The tensor as an argument of a <see cref="CudaKernel"/> that writes it, and perhaps reads it as well.</summary>
+    /// <param name="tensor">The tensor.</param>
+    public static implicit operator KernelArgument(Tensor tensor) => tensor.WriteAccess();
 }

@@ -34,16 +34,17 @@ typedef struct aios_cuda_record {
 } aios_cuda_record;
 
 /**
- * Gives the library a record: zeroed memory of the host that all devices reach by this address. It must live as long as
- * work is launched. Without one, data that are wrong stop the kernel.
+ * Gives a stream a record: zeroed memory of the host that all devices reach by this address. What kernels enqueued to
+ * the stream from now on find wrong is told there, also when they were captured and are launched later: it must live as
+ * long as they. Without one, data that are wrong stop the kernel. Null ends it; destroy the stream afterwards.
  */
-AIOS_API void aios_cuda_set_record(aios_cuda_record *record);
+AIOS_API void aios_cuda_set_record(aios_stream stream, aios_cuda_record *record);
 
 /**
  * Takes what kernels have found wrong: AIOS_STATUS_EXECUTION_FAILED with the text of `aios_last_error`, and the record
  * is empty again; AIOS_STATUS_OK when there is nothing. To be called after waiting for a stream.
  */
-AIOS_API aios_status aios_cuda_take_finding(void);
+AIOS_API aios_status aios_cuda_take_finding(aios_cuda_record *record);
 
 #ifdef __cplusplus
 }

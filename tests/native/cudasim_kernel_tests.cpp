@@ -59,11 +59,11 @@ class CudaKernels : public Cudasim {
 protected:
   void SetUp() override {
     Cudasim::SetUp();
-    aios_cuda_set_record(&record_);
     stream_ = reinterpret_cast<aios_stream>(a);
+    aios_cuda_set_record(stream_, &record_);
   }
   void TearDown() override {
-    aios_cuda_set_record(nullptr);
+    aios_cuda_set_record(stream_, nullptr);
     Cudasim::TearDown();
   }
 
@@ -80,12 +80,10 @@ protected:
   void run(aios_status launched) {
     ASSERT_EQ(launched, AIOS_STATUS_OK) << aios_last_error();
     OK(cuStreamSynchronize(a));
-    ASSERT_EQ(aios_cuda_take_finding(), AIOS_STATUS_OK) << aios_last_error();
+    ASSERT_EQ(aios_cuda_take_finding(&record_), AIOS_STATUS_OK) << aios_last_error();
   }
 
   aios_stream stream_ = nullptr;
-
-private:
   aios_cuda_record record_{};
 };
 
@@ -111,9 +109,9 @@ TEST_F(CudaKernels, AnIdOutsideIsReportedOnce) {
   float *out = allocate<float>(9);
   ASSERT_EQ(aios_gather(stream_, out, table, ids, 1, 4, 3, 2, AIOS_DTYPE_F32), AIOS_STATUS_OK);
   OK(cuCtxSynchronize());
-  EXPECT_EQ(aios_cuda_take_finding(), AIOS_STATUS_EXECUTION_FAILED);
+  EXPECT_EQ(aios_cuda_take_finding(&record_), AIOS_STATUS_EXECUTION_FAILED);
   EXPECT_STREQ(aios_last_error(), "aios_gather: ids[1] is 7, but the axis has 4 rows");
-  EXPECT_EQ(aios_cuda_take_finding(), AIOS_STATUS_OK);
+  EXPECT_EQ(aios_cuda_take_finding(&record_), AIOS_STATUS_OK);
   EXPECT_EQ(download(out, 3), (std::vector<float>(download(table + 6, 3)))) << "good rows are copied all the same";
   free_blocks();
 }
@@ -123,7 +121,7 @@ TEST_F(CudaKernels, WithoutARecordWrongDataStopTheKernel) {
   const int32_t *targets = upload(std::vector<int32_t>{1, 3});
   float *loss = allocate<float>(2), *lse = allocate<float>(2);
   double *workspace = allocate<double>(2);
-  aios_cuda_set_record(nullptr);
+  aios_cuda_set_record(stream_, nullptr);
   ASSERT_EQ(aios_cross_entropy(stream_, loss, lse, logits, targets, workspace, 16, 2, 3, 3, AIOS_DTYPE_F32),
             AIOS_STATUS_OK);
   EXPECT_EQ(cuCtxSynchronize(), CUDA_ERROR_LAUNCH_FAILED);

@@ -16,5 +16,5 @@ public static class Providers
     public const string CudaSim = "aios_cudasim";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, aios_cuda.h, one after the other.</summary>
-    public const string HeaderHash = "236a5f71bd8f995a6f84feb2e24e9892664feb27fbccb1cab41f76c7f587398a";
+    public const string HeaderHash = "0a85204966e60a95fc5bf409ffd6e0b7c3894e8c264b893b3b5625a63ee122ce";
 }

@@ -18,23 +18,24 @@ public sealed unsafe class CudaProviderTable
     /// <exception cref="EntryPointNotFoundException">The library lacks a function.</exception>
     public CudaProviderTable(nint library, string path = "libaios_cuda.so")
     {
-        aios_cuda_set_record = (delegate* unmanaged[Cdecl]<aios_cuda_record*, void>)Export(library, path, "aios_cuda_set_record");
-        aios_cuda_take_finding = (delegate* unmanaged[Cdecl]<aios_status>)Export(library, path, "aios_cuda_take_finding");
+        aios_cuda_set_record = (delegate* unmanaged[Cdecl]<aios_stream, aios_cuda_record*, void>)Export(library, path, "aios_cuda_set_record");
+        aios_cuda_take_finding = (delegate* unmanaged[Cdecl]<aios_cuda_record*, aios_status>)Export(library, path, "aios_cuda_take_finding");
     }
 
     /// <summary>
-    /// Gives the library a record: zeroed memory of the host that all devices reach by this address. It must live as long as
-    /// work is launched. Without one, data that are wrong stop the kernel.
+    /// Gives a stream a record: zeroed memory of the host that all devices reach by this address. What kernels enqueued to
+    /// the stream from now on find wrong is told there, also when they were captured and are launched later: it must live as
+    /// long as they. Without one, data that are wrong stop the kernel. Null ends it; destroy the stream afterwards.
     /// </summary>
-    /// <remarks><c>void aios_cuda_set_record(aios_cuda_record *record)</c></remarks>
-    public readonly delegate* unmanaged[Cdecl]<aios_cuda_record*, void> aios_cuda_set_record;
+    /// <remarks><c>void aios_cuda_set_record(aios_stream stream, aios_cuda_record *record)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_cuda_record*, void> aios_cuda_set_record;
 
     /// <summary>
     /// Takes what kernels have found wrong: AIOS_STATUS_EXECUTION_FAILED with the text of <c>aios_last_error</c>, and the record
     /// is empty again; AIOS_STATUS_OK when there is nothing. To be called after waiting for a stream.
     /// </summary>
-    /// <remarks><c>aios_status aios_cuda_take_finding(void)</c></remarks>
-    public readonly delegate* unmanaged[Cdecl]<aios_status> aios_cuda_take_finding;
+    /// <remarks><c>aios_status aios_cuda_take_finding(aios_cuda_record *record)</c></remarks>
+    public readonly delegate* unmanaged[Cdecl]<aios_cuda_record*, aios_status> aios_cuda_take_finding;
 
     private static void* Export(nint library, string path, string symbol) => NativeLibrary.TryGetExport(library, symbol, out nint address)
         ? (void*)address

@@ -127,6 +127,7 @@ public sealed unsafe class CudaTable
         cuFuncSetAttribute = (delegate* unmanaged[Cdecl]<CUfunction, CUfunction_attribute, int, CUresult>)Export(library, path, "cuFuncSetAttribute");
         cuFuncSetCacheConfig = (delegate* unmanaged[Cdecl]<CUfunction, CUfunc_cache, CUresult>)Export(library, path, "cuFuncSetCacheConfig");
         cuFuncGetName = (delegate* unmanaged[Cdecl]<byte**, CUfunction, CUresult>)Find(library, "cuFuncGetName");
+        cuFuncGetParamInfo = (delegate* unmanaged[Cdecl]<CUfunction, nuint, nuint*, nuint*, CUresult>)Find(library, "cuFuncGetParamInfo");
         cuLaunchKernel = (delegate* unmanaged[Cdecl]<CUfunction, uint, uint, uint, uint, uint, uint, uint, CUstream, void**, void**, CUresult>)Export(library, path, "cuLaunchKernel");
         cuLaunchKernelEx = (delegate* unmanaged[Cdecl]<CUlaunchConfig*, CUfunction, void**, void**, CUresult>)Export(library, path, "cuLaunchKernelEx");
         cuLaunchCooperativeKernel = (delegate* unmanaged[Cdecl]<CUfunction, uint, uint, uint, uint, uint, uint, uint, CUstream, void**, CUresult>)Export(library, path, "cuLaunchCooperativeKernel");
@@ -521,6 +522,12 @@ public sealed unsafe class CudaTable
 
     /// <summary>Whether the library has <c>cuFuncGetName</c>; the field is null when it does not.</summary>
     public bool HasCuFuncGetName => cuFuncGetName != null;
+
+    /// <summary><c>CUresult cuFuncGetParamInfo(CUfunction func, size_t paramIndex, size_t *paramOffset, size_t *paramSize)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUfunction, nuint, nuint*, nuint*, CUresult> cuFuncGetParamInfo;
+
+    /// <summary>Whether the library has <c>cuFuncGetParamInfo</c>; the field is null when it does not.</summary>
+    public bool HasCuFuncGetParamInfo => cuFuncGetParamInfo != null;
 
     /// <summary><c>CUresult cuLaunchKernel(CUfunction f, unsigned int gridDimX, unsigned int gridDimY, unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ, unsigned int sharedMemBytes, CUstream hStream, void **kernelParams, void **extra)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/cuda-driver-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<CUfunction, uint, uint, uint, uint, uint, uint, uint, CUstream, void**, void**, CUresult> cuLaunchKernel;

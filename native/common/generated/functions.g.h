@@ -101,6 +101,6 @@
 
 // aios_cuda.h
 #define AIOS_CUDA_FUNCTIONS(X) \
-  X(void, aios_cuda_set_record, (aios_cuda_record *record), (record)) \
-  X(aios_status, aios_cuda_take_finding, (void), ())
+  X(void, aios_cuda_set_record, (aios_stream stream, aios_cuda_record *record), (stream, record)) \
+  X(aios_status, aios_cuda_take_finding, (aios_cuda_record *record), (record))
 #define AIOS_CUDA_TABLES(X)

@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "236a5f71bd8f995a6f84feb2e24e9892664feb27fbccb1cab41f76c7f587398a"
+#define AIOS_HEADER_HASH "0a85204966e60a95fc5bf409ffd6e0b7c3894e8c264b893b3b5625a63ee122ce"

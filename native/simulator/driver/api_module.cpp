@@ -55,6 +55,7 @@ constexpr ImageHooks kHooks = {
     &sync_warp,
     &ballot,
     &shuffle_bits,
+    [](Fault fault, const Site &site, const char *text) { stop(fault, site, "%s", text); },
 };
 
 Function *function_of(CUfunction handle) {
@@ -136,6 +137,21 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr *, size_t *, CUmodule, const char *) {
 
 CUresult cuFuncGetName(const char **name, CUfunction handle) {
   *name = function_of(handle)->name.c_str();
+  return CUDA_SUCCESS;
+}
+
+CUresult cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset, size_t *bytes) {
+  const std::vector<std::size_t> &sizes = function_of(handle)->parameters;
+  if (index >= sizes.size()) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  *offset = 0;
+  for (size_t i = 0; i <= index; ++i) {
+    // Parameters are aligned to their size, up to 16 bytes, one behind the other.
+    size_t alignment = std::min<size_t>(sizes[i] & (~sizes[i] + 1), 16);
+    *offset = (*offset + alignment - 1) / alignment * alignment + (i < index ? sizes[i] : 0);
+  }
+  *bytes = sizes[index];
   return CUDA_SUCCESS;
 }
 

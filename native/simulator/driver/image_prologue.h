@@ -1,6 +1,9 @@
 // Stands before the source of a user's kernels: what the library's own kernels get by linking comes through the hooks.
 #pragma once
 
+#include <cstdarg>
+#include <cstdio>
+
 #include "../executor/device.h"
 #include "image.h"
 
@@ -23,6 +26,16 @@ uint64_t shuffle_bits(Shuffle kind, uint32_t mask, uint64_t bits, int argument, 
 
 int sync_block(Vote vote, int predicate, const Site &site) {
   return hooks->block_barrier(vote, predicate, site);
+}
+
+void stop(Fault fault, const Site &site, const char *format, ...) {
+  char text[256];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  hooks->stop(fault, site, text);
+  __builtin_unreachable();
 }
 
 /// A kernel behind a signature that all have.

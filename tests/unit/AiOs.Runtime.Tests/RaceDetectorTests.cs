@@ -13,6 +13,9 @@ public sealed class RaceDetectorTests
     {
         PlantedRace race = PlantedRace.All.Single(candidate => candidate.Name == name);
         using var lab = new RaceLab();
+        Assert.SkipWhen(
+            lab.Device.Driver is not CpuDriver && (name is "optimizer step before the gradients of another stream" or "parameters read during an optimizer step"),
+            "which tensors a table in device memory names is only known where the host can read it");
         RaceReport report = Assert.Throws<RaceException>(() => race.Run(lab, false)).Report;
         Assert.Equal((race.Kind, race.First, race.Second), (report.Kind, report.First?.Operation, report.Second.Operation));
         Assert.True(report.Bytes > 0);
@@ -134,7 +137,7 @@ public sealed class RaceDetectorTests
     [Fact]
     public unsafe void Without_detection_the_table_is_the_providers_own()
     {
-        using Device device = Device.Open("cpu", new DeviceOptions { DetectRaces = false });
+        using Device device = Device.Open(options: new DeviceOptions { DetectRaces = false });
         Assert.Null(device.Races);
         Assert.Same(device.Driver.Kernels, device.Kernels);
         using var lab = new RaceLab();

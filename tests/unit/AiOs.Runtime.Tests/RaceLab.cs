@@ -10,7 +10,7 @@ public sealed unsafe class RaceLab : IDisposable
 
     public RaceLab()
     {
-        Device = Device.Open("cpu", new DeviceOptions { DetectRaces = true, Threads = 2 });
+        Device = Device.Open(options: new DeviceOptions { DetectRaces = true, Threads = 2 });
         (A, B, C) = (Device.CreateStream(), Device.CreateStream(), Device.CreateStream());
         (X, Y, Z) = (Device.Allocate<float>(N, A), Device.Allocate<float>(N, A), Device.Allocate<float>(N, A));
         Rows = Device.Allocate<aios_sgd_tensor>(1, A);

@@ -20,7 +20,7 @@ public sealed class RaceModelTests
     public void A_race_is_reported_where_there_is_one_and_nowhere_else(int seed)
     {
         var random = new Random(seed);
-        using Device device = Device.Open("cpu", new DeviceOptions { DetectRaces = true });
+        using Device device = Device.Open(options: new DeviceOptions { DetectRaces = true });
         device.Races!.Throws = false;
         Stream[] streams = [.. Enumerable.Range(0, Streams).Select(_ => device.CreateStream())];
         Event[] events = [.. Enumerable.Range(0, Events).Select(_ => device.CreateEvent())];

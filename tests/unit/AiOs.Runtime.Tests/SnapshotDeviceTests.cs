@@ -6,7 +6,7 @@ public sealed class SnapshotDeviceTests
     [Fact]
     public void A_snapshot_shows_what_is_allocated_and_how_it_came_about()
     {
-        using Device device = Device.Open("cpu", new DeviceOptions { MemoryHistory = 1000 });
+        using Device device = Device.Open(options: new DeviceOptions { MemoryHistory = 1000 });
         using Stream stream = device.CreateStream();
         using DeviceMemory<float> small = device.Allocate<float>(100, stream);
         using (device.Allocate<byte>(3 << 20, stream))
@@ -40,7 +40,7 @@ public sealed class SnapshotDeviceTests
     [Fact]
     public void The_history_keeps_the_last_events_and_what_ran_out()
     {
-        using Device device = Device.Open("cpu", new DeviceOptions { MemoryHistory = 10, MemoryLimitBytes = 16 << 20 });
+        using Device device = Device.Open(options: new DeviceOptions { MemoryHistory = 10, MemoryLimitBytes = 16 << 20 });
         using Stream stream = device.CreateStream();
         for (int i = 0; i < 20; i++)
         {
@@ -70,7 +70,7 @@ public sealed class SnapshotDeviceTests
     [Fact]
     public void The_history_of_several_threads_leads_back_to_nothing()
     {
-        using Device device = Device.Open("cpu", new DeviceOptions { MemoryHistory = 1 << 20 });
+        using Device device = Device.Open(options: new DeviceOptions { MemoryHistory = 1 << 20 });
         var threads = Enumerable.Range(0, 4).Select(seed => new Thread(() =>
         {
             using Stream stream = device.CreateStream();

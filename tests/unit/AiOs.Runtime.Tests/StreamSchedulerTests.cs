@@ -21,7 +21,7 @@ public sealed unsafe class StreamSchedulerTests
     {
         using var behaviour = new Adversary(adversary);
         var random = new Random(seed);
-        using Device device = Device.Open("cpu", new DeviceOptions { DetectRaces = true, Threads = 2 });
+        using Device device = Device.Open(options: new DeviceOptions { DetectRaces = true, Threads = 2 });
         using Stream home = device.CreateStream();
         using var scheduler = new StreamScheduler(device, new StreamSchedulerOptions { ComputeStreams = computeStreams, CopyStreams = copyStreams });
         DeviceMemory<float>[] buffers = [.. Enumerable.Range(0, Buffers).Select(_ => device.Allocate<float>(N, home))];
@@ -171,7 +171,7 @@ public sealed unsafe class StreamSchedulerTests
     [Fact]
     public void An_operation_makes_no_managed_object_once_warm()
     {
-        using Device device = Device.Open("cpu", new DeviceOptions { DetectRaces = false });
+        using Device device = Device.Open(options: new DeviceOptions { DetectRaces = false });
         using Stream home = device.CreateStream();
         using var scheduler = new StreamScheduler(device);
         using DeviceMemory<float> x = device.Allocate<float>(N, home), y = device.Allocate<float>(N, home);

@@ -20,6 +20,9 @@ internal sealed unsafe class CudaCapture(CudaTable cuda, CUstream origin)
     /// <summary>The streams, in the order of joining.</summary>
     public IReadOnlyList<CUstream> Streams => _streams;
 
+    /// <summary>Where the captured kernels tell what they find wrong.</summary>
+    public List<nint> Records { get; } = [];
+
     /// <summary>Callbacks that were captured.</summary>
     public List<nint> Calls { get; } = [];
 

@@ -79,9 +79,11 @@ internal sealed unsafe partial class CudaDriver
     {
         _context.Enter();
         CudaGraph launched = Find(graph);
+        CudaStream known = _streams[stream.Value];
+        known.Launch(launched.Records);
         foreach (nint call in launched.Calls)
         {
-            CudaCallbacks.Move(call, _streams[stream.Value]);
+            CudaCallbacks.Move(call, known);
         }
 
         return _context.Fold(_cuda.cuGraphLaunch(launched.Exec, new CUstream(stream.Value)));
@@ -169,7 +171,9 @@ internal sealed unsafe partial class CudaDriver
             CUresult result = _cuda.cuStreamBeginCapture(handle, CUstreamCaptureMode.Relaxed);
             if (result == CUresult.Success)
             {
-                _captures.Add(stream.Value, new CudaCapture(_cuda, handle) { Updated = updated, First = first, Count = count });
+                var capture = new CudaCapture(_cuda, handle) { Updated = updated, First = first, Count = count };
+                _captures.Add(stream.Value, capture);
+                NoteRecordOf(stream, capture);
                 _capturing++;
             }
 
@@ -254,9 +258,19 @@ internal sealed unsafe partial class CudaDriver
             if (_captured.TryGetValue(recorded.Value, out CudaCapture? capture))
             {
                 capture.Join(new CUstream(stream.Value));
-                _captures[stream.Value] = capture;
+                if (_captures.TryAdd(stream.Value, capture))
+                {
+                    NoteRecordOf(stream, capture);
+                }
             }
         }
+    }
+
+    private void NoteRecordOf(aios_stream stream, CudaCapture capture)
+    {
+        CudaStream known = _streams[stream.Value];
+        known.WasCaptured = true;
+        capture.Records.Add(known.Record);
     }
 
     private void ForgetEvent(aios_event destroyed)

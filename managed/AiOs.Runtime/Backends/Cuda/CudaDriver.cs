@@ -32,7 +32,7 @@ internal sealed unsafe partial class CudaDriver : DeviceDriver
         _context.Require(_cuda.cuCtxGetStreamPriorityRange(&least, &greatest), "cuCtxGetStreamPriorityRange");
         (_leastPriority, _greatestPriority) = (least, greatest);
         Info = ReadInfo();
-        _findings = CudaFindings.Of(_context);
+        _findings = CudaFindings.Of(libraries);
         _callbacks = new CudaCallbacks(_context, _findings.Take);
         _context.Failed += _callbacks.Fail;
         try
@@ -112,6 +112,7 @@ internal sealed unsafe partial class CudaDriver : DeviceDriver
         if (result == CUresult.Success)
         {
             var known = new CudaStream(created);
+            result = _findings.Add(_context, known);
             _streams[created.Value] = known;
             _callbacks.Add(known);
             stream = new aios_stream(created.Value);
@@ -128,6 +129,7 @@ internal sealed unsafe partial class CudaDriver : DeviceDriver
         if (_streams.TryRemove(stream.Value, out CudaStream? known))
         {
             _callbacks.Remove(known);
+            _findings.Remove(known);
         }
 
         return _context.Fold(_cuda.cuStreamDestroy(new CUstream(stream.Value)));

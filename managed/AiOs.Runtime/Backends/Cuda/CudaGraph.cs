@@ -9,11 +9,10 @@ internal sealed unsafe class CudaGraph
     private readonly CudaTable _cuda;
     private readonly CUgraph _graph;
     private readonly Node[] _nodes;
-    private readonly List<nint> _calls;
 
-    private CudaGraph(CudaTable cuda, CUgraph graph, CUgraphExec exec, Node[] nodes, List<nint> calls)
+    private CudaGraph(CudaTable cuda, CUgraph graph, CUgraphExec exec, Node[] nodes, CudaCapture capture)
     {
-        (_cuda, _graph, Exec, _nodes, _calls) = (cuda, graph, exec, nodes, calls);
+        (_cuda, _graph, Exec, _nodes, Calls, Records) = (cuda, graph, exec, nodes, capture.Calls, capture.Records);
         int edges = nodes.Sum(node => Dependencies(cuda, node.Handle).Count(before => nodes.First(other => other.Handle == before).Branch != node.Branch));
         Shape = new GraphShape(nodes.Length, nodes.Select(node => node.Branch).Append(0).Max() + 1, edges, 1);
     }
@@ -23,7 +22,10 @@ internal sealed unsafe class CudaGraph
     public GraphShape Shape { get; }
 
     /// <summary>Callbacks among the nodes.</summary>
-    public IReadOnlyList<nint> Calls => _calls;
+    public IReadOnlyList<nint> Calls { get; }
+
+    /// <summary>Where the kernels tell what they find wrong.</summary>
+    public IReadOnlyList<nint> Records { get; }
 
     /// <summary>Makes an instance of what was captured. Destroys the graph when that fails.</summary>
     public static CUresult Create(CudaTable cuda, CUgraph graph, CudaCapture capture, out CudaGraph? created)
@@ -31,7 +33,7 @@ internal sealed unsafe class CudaGraph
         CUgraphExec exec = default;
         CUresult result = cuda.cuGraphInstantiate(&exec, graph, 0);
         created = result == CUresult.Success
-            ? new CudaGraph(cuda, graph, exec, [.. capture.Nodes.Select(node => Describe(cuda, node, capture.BranchOf(node)))], capture.Calls)
+            ? new CudaGraph(cuda, graph, exec, [.. capture.Nodes.Select(node => Describe(cuda, node, capture.BranchOf(node)))], capture)
             : null;
         if (created is null)
         {

@@ -28,12 +28,33 @@ internal sealed class CudaStream(CUstream handle)
     /// <summary>A number that no other stream of the process has or had.</summary>
     public long Number { get; } = Interlocked.Increment(ref s_last);
 
+    /// <summary>Where kernels of the stream tell what they find wrong.</summary>
+    public nint Record { get; set; }
+
+    /// <summary>Whether graphs may use its record.</summary>
+    public bool WasCaptured { get; set; }
+
+    /// <summary>The records of the graphs that were launched on the stream.</summary>
+    public nint[] Launched { get; private set; } = [];
+
     /// <summary>Its error; null as long as there is none.</summary>
     public CudaStreamError? Error => Volatile.Read(ref _error);
 
     /// <summary>Makes it fail unless it has failed.</summary>
     public void Fail(aios_status status, string text) =>
         Interlocked.CompareExchange(ref _error, new CudaStreamError(status, Located(text)), null);
+
+    /// <summary>A graph whose kernels tell what they find in other records is launched on the stream.</summary>
+    public void Launch(IReadOnlyList<nint> records)
+    {
+        foreach (nint record in records)
+        {
+            if (record != Record && !Launched.Contains(record))
+            {
+                Launched = [.. Launched, record];
+            }
+        }
+    }
 
     /// <summary>Notes where work was enqueued: a text that lives for ever.</summary>
     public void Note(nint site)
