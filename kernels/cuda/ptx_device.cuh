@@ -115,6 +115,45 @@ __device__ __forceinline__ uint32_t to_tf32(float value) {
   return bits;
 }
 
+/// The bits of a number in a format: to nearest even, 8-bit floats saturated; tf32 as to_tf32.
+template <Element E> __device__ __forceinline__ uint32_t encode(float value) {
+  static_assert(E != Element::s8);
+  if constexpr (E == Element::tf32) {
+    return to_tf32(value);
+  } else {
+    uint16_t bits;
+    if constexpr (E == Element::bf16)
+      asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    else if constexpr (E == Element::f16)
+      asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    else if constexpr (E == Element::e4m3)
+      asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(bits) : "f"(0.0f), "f"(value));
+    else
+      asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(bits) : "f"(0.0f), "f"(value));
+    return bits;
+  }
+}
+/// The number that the bits stand for.
+template <Element E> __device__ __forceinline__ float decode(uint32_t bits) {
+  static_assert(E != Element::s8);
+  float value;
+  if constexpr (E == Element::bf16) {
+    value = __uint_as_float(bits << 16);
+  } else if constexpr (E == Element::tf32) {
+    value = __uint_as_float(bits & 0xFFFFE000u);
+  } else if constexpr (E == Element::f16) {
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<uint16_t>(bits)));
+  } else {
+    uint32_t pair;
+    if constexpr (E == Element::e4m3)
+      asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(pair) : "h"(static_cast<uint16_t>(bits)));
+    else
+      asm("cvt.rn.f16x2.e5m2x2 %0, %1;" : "=r"(pair) : "h"(static_cast<uint16_t>(bits)));
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<uint16_t>(pair)));
+  }
+  return value;
+}
+
 // ---- cp.async ----
 
 /// Copies `source_size` of `Size` (4, 8, 16) bytes from global to shared memory and fills the rest with zeros.

@@ -55,6 +55,20 @@ void store_matrices(uint32_t address, const uint32_t (&fragments)[Count], Site s
 inline uint32_t to_tf32(float value) {
   return sim::Tf32::encode(value);
 }
+template <Element E>
+using Format = std::conditional_t<
+    E == Element::bf16, sim::Bf16,
+    std::conditional_t<E == Element::f16, sim::F16,
+                       std::conditional_t<E == Element::tf32, sim::Tf32,
+                                          std::conditional_t<E == Element::e4m3, sim::E4m3, sim::E5m2>>>>;
+template <Element E> uint32_t encode(float value) {
+  static_assert(E != Element::s8);
+  return Format<E>::encode(value);
+}
+template <Element E> float decode(uint32_t bits) {
+  static_assert(E != Element::s8);
+  return Format<E>::decode(bits);
+}
 
 // ---- cp.async ----
 
