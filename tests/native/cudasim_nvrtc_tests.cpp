@@ -52,6 +52,8 @@ extern "C" __global__ void reversed(int *values) {
 }
 
 __global__ void warps(int *values) {
+  if (blockDim.x != 32)
+    __trap();
   values[threadIdx.x] = __shfl_xor_sync(0xffffffffu, (int)threadIdx.x, 1) + ADDED;
 }
 )";
@@ -94,6 +96,10 @@ TEST_F(Cudasim, AUsersKernelsRun) {
   EXPECT_EQ(back[31], 101);
   EXPECT_EQ(back[0], 130);
   EXPECT_EQ(cuLaunchKernel(reversed, 1, 1, 1, 2048, 1, 1, 0, a, one, nullptr), CUDA_ERROR_INVALID_VALUE);
+  OK(cuLaunchKernel(warps, 1, 1, 1, 16, 1, 1, 0, a, one, nullptr));
+  EXPECT_EQ(cuStreamSynchronize(a), CUDA_ERROR_LAUNCH_FAILED);
+  EXPECT_NE(std::strstr(aios_cudasim_last_report(), "user.cu:"), nullptr) << aios_cudasim_last_report();
+  OK(cuDevicePrimaryCtxReset_v2(0));
   OK(cuModuleUnload(module));
   free_blocks();
 }

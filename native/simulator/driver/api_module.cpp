@@ -55,7 +55,7 @@ constexpr ImageHooks kHooks = {
     &sync_warp,
     &ballot,
     &shuffle_bits,
-    [](Fault fault, const Site &site, const char *text) { stop(fault, site, "%s", text); },
+    &trap,
 };
 
 Function *function_of(CUfunction handle) {

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../executor/report.h"
 #include "../executor/shared.h"
 #include "../executor/warp.h"
 
@@ -21,7 +20,7 @@ struct ImageHooks {
   decltype(&sim::sync_warp) warp_barrier;
   decltype(&sim::ballot) vote;
   decltype(&sim::shuffle_bits) shuffle;
-  void (*stop)(Fault fault, const Site &site, const char *text); ///< Never returns.
+  decltype(&sim::trap) stop;
 };
 
 /// One kernel of a shared object.

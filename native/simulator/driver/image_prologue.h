@@ -1,9 +1,6 @@
 // Stands before the source of a user's kernels: what the library's own kernels get by linking comes through the hooks.
 #pragma once
 
-#include <cstdarg>
-#include <cstdio>
-
 #include "../executor/device.h"
 #include "image.h"
 
@@ -28,13 +25,8 @@ int sync_block(Vote vote, int predicate, const Site &site) {
   return hooks->block_barrier(vote, predicate, site);
 }
 
-void stop(Fault fault, const Site &site, const char *format, ...) {
-  char text[256];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  hooks->stop(fault, site, text);
+void trap(const Site &site) {
+  hooks->stop(site);
   __builtin_unreachable();
 }
 
