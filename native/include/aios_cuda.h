@@ -41,8 +41,9 @@ typedef struct aios_cuda_record {
 AIOS_API void aios_cuda_set_record(aios_stream stream, aios_cuda_record *record);
 
 /**
- * Takes what kernels have found wrong: AIOS_STATUS_EXECUTION_FAILED with the text of `aios_last_error`, and the record
- * is empty again; AIOS_STATUS_OK when there is nothing. To be called after waiting for a stream.
+ * Takes what kernels have found wrong: AIOS_STATUS_EXECUTION_FAILED, or AIOS_STATUS_UNIMPLEMENTED for a dtype without
+ * kernel, with the text of `aios_last_error`, and the record is empty again; AIOS_STATUS_OK when there is nothing. To
+ * be called after waiting for a stream.
  */
 AIOS_API aios_status aios_cuda_take_finding(aios_cuda_record *record);
 

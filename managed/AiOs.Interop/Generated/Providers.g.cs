@@ -16,5 +16,5 @@ public static class Providers
     public const string CudaSim = "aios_cudasim";
 
     /// <summary>SHA-256 of aios.h, aios_kernels.h, aios_cpu.h, aios_cuda.h, one after the other.</summary>
-    public const string HeaderHash = "0a85204966e60a95fc5bf409ffd6e0b7c3894e8c264b893b3b5625a63ee122ce";
+    public const string HeaderHash = "fb6d552b8bd7eb8a69afe93f1cc8ed399c3acb26a3a4faaeb0a31a6f4f8b03e0";
 }

@@ -31,8 +31,9 @@ public sealed unsafe class CudaProviderTable
     public readonly delegate* unmanaged[Cdecl]<aios_stream, aios_cuda_record*, void> aios_cuda_set_record;
 
     /// <summary>
-    /// Takes what kernels have found wrong: AIOS_STATUS_EXECUTION_FAILED with the text of <c>aios_last_error</c>, and the record
-    /// is empty again; AIOS_STATUS_OK when there is nothing. To be called after waiting for a stream.
+    /// Takes what kernels have found wrong: AIOS_STATUS_EXECUTION_FAILED, or AIOS_STATUS_UNIMPLEMENTED for a dtype without
+    /// kernel, with the text of <c>aios_last_error</c>, and the record is empty again; AIOS_STATUS_OK when there is nothing. To
+    /// be called after waiting for a stream.
     /// </summary>
     /// <remarks><c>aios_status aios_cuda_take_finding(aios_cuda_record *record)</c></remarks>
     public readonly delegate* unmanaged[Cdecl]<aios_cuda_record*, aios_status> aios_cuda_take_finding;

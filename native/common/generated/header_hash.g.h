@@ -2,4 +2,4 @@
 // SHA-256 of the headers, which both sides of the ABI compare.
 #pragma once
 
-#define AIOS_HEADER_HASH "0a85204966e60a95fc5bf409ffd6e0b7c3894e8c264b893b3b5625a63ee122ce"
+#define AIOS_HEADER_HASH "fb6d552b8bd7eb8a69afe93f1cc8ed399c3acb26a3a4faaeb0a31a6f4f8b03e0"

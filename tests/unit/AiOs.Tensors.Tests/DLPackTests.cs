@@ -4,13 +4,13 @@ using AiOs.Runtime;
 
 namespace AiOs.Tensors.Tests;
 
-/// <summary>Tensors shared with a library written in C, in both directions.</summary>
+/// <summary>Tensors shared with a library written in C, in both directions; that library works in memory of the host.</summary>
 public sealed unsafe class DLPackTests
 {
     [Fact]
     public void A_consumer_reads_the_tensor_in_place_and_writes_to_it()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using Tensor tensor = device.Tensor([1, 2, 3, 4, 5, 6], 2, 3);
         using DLPackHandle handle = tensor.ToDLPack(device.Stream);
         var managed = (aios_dlpack_managed*)handle.Pointer;
@@ -26,7 +26,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void A_consumer_waits_for_the_work_that_writes_the_tensor()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using var tape = new Tape(device.Stream);
         using Tensor ones = Tensor.Full(device.Stream, DType.F32, 1, 1 << 20);
         Tensor sum = ones;
@@ -48,7 +48,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void Views_keep_their_strides()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using var tape = new Tape(device.Stream);
         using Tensor tensor = device.Tensor([1, 2, 3, 4, 5, 6], 2, 3);
         Tensor column = Ops.Transpose(tape, Ops.Slice(tape, tensor, 1, 1, 2), 0, 1);
@@ -67,7 +67,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void Every_dtype_has_its_code()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         Check<float>(device, [1.5f, -4], DType.F32, aios_dlpack_code.Float, -2.5);
         Check(device, [(Half)1.5f, (Half)(-4)], DType.F16, aios_dlpack_code.Float, -2.5);
         Check(device, [(BFloat16)1.5f, (BFloat16)(-4f)], DType.BF16, aios_dlpack_code.Bfloat, -2.5);
@@ -97,7 +97,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void The_data_lives_until_the_consumer_gives_it_back_on_whatever_thread()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         Tensor tensor = device.Tensor([1, 2, 3], 3);
         nint first = tensor.ToDLPack(device.Stream).Detach();
         nint second = tensor.ToDLPackLegacy(device.Stream).Detach();
@@ -115,7 +115,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void Shares_dropped_by_many_threads_while_the_owner_goes_free_the_block_once()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         for (int round = 0; round < 200; round++)
         {
             Tensor tensor = Tensor.Zeros(device.Stream, DType.F32, 16);
@@ -132,7 +132,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void An_import_reads_the_producers_memory_and_gives_it_back_once()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using var tape = new Tape(device.Stream);
         using var order = new DLPackPeer.Order { Strides = [1, 2], ByteOffset = 8, Bytes = 32 };
         aios_dlpack_managed* managed = order.Make();
@@ -161,7 +161,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void An_import_is_given_back_when_its_work_has_run()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using var tape = new Tape(device.Stream);
         using var order = new DLPackPeer.Order { Shape = [1 << 20], Bytes = 4 << 20 };
         aios_dlpack_managed* managed = order.Make();
@@ -184,7 +184,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void A_legacy_tensor_comes_in_too()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using var order = new DLPackPeer.Order();
         aios_dlpack_legacy* managed = order.MakeLegacy();
         DLPackPeer.Fill(&managed->tensor, 4);
@@ -200,7 +200,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void Scalars_and_empty_tensors_go_both_ways()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using var tape = new Tape(device.Stream);
         using Tensor scalar = device.Tensor([42]);
         using Tensor scalarBack = Tensor.FromDLPack(scalar.ToDLPack(device.Stream), device.Stream);
@@ -225,7 +225,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void What_is_read_only_is_not_written()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using var order = new DLPackPeer.Order { Flags = aios_dlpack_flags.ReadOnly };
         using Tensor tensor = Tensor.FromDLPack(DLPackHandle.Take((nint)order.Make()), device.Stream);
         Assert.True(tensor.IsReadOnly);
@@ -242,7 +242,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void What_others_see_is_never_written_in_place()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using Tensor tensor = device.Tensor([1, 2], 2);
         Assert.True(tensor.Body.IsExclusive);
         using (tensor.ToDLPack(device.Stream))
@@ -262,7 +262,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void What_cannot_be_a_tensor_is_refused_in_one_line_and_given_back()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         Refused(device, "DLPack 2.0", new() { Version = new() { major = 2 }, Rank = int.MinValue });
         Refused(device, "Cuda 1", new() { Device = new() { type = aios_dlpack_device_type.Cuda, id = 1 } });
         Refused(device, "a device of type 8", new() { Device = new() { type = (aios_dlpack_device_type)8 } });
@@ -303,7 +303,7 @@ public sealed unsafe class DLPackTests
     {
         using var unused = new DLPackPeer.Order();
         using var imported = new DLPackPeer.Order();
-        using (var device = new DeviceFixture())
+        using (var device = new DeviceFixture("cpu"))
         {
             Forget(device, (nint)unused.Make(), (nint)imported.Make());
             Collect();
@@ -348,7 +348,7 @@ public sealed unsafe class DLPackTests
     [Fact]
     public void A_handle_has_one_owner()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using Tensor tensor = device.Tensor([1], 1);
         DLPackHandle handle = tensor.ToDLPack(device.Stream);
         nint managed = handle.Detach();

@@ -29,7 +29,7 @@ public sealed class HostTensorTests
     [Fact]
     public void Scalars_and_empty_tensors_come_to_the_host_too()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using Tensor scalar = device.Tensor([7]);
         using HostTensor<float> one = scalar.ToHost<float>(device.Stream);
         Assert.Equal((1, 7f), (one.AsTensorSpan().Rank, one.AsTensorSpan()[0]));
@@ -104,7 +104,7 @@ public sealed class HostTensorTests
     [Fact]
     public void A_view_shows_the_tensors_own_memory()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         using var tape = new Tape(device.Stream);
         using Tensor tensor = device.Tensor([1, 2, 3, 4, 5, 6], 2, 3);
         using (HostView<float> view = Ops.Transpose(tape, tensor, 0, 1).MapHost<float>(device.Stream))
@@ -129,7 +129,7 @@ public sealed class HostTensorTests
     [Fact]
     public void A_view_keeps_the_memory_when_the_tensor_goes()
     {
-        using var device = new DeviceFixture();
+        using var device = new DeviceFixture("cpu");
         Tensor tensor = device.Tensor([1, 2], 2);
         HostView<float> view = tensor.MapHost<float>(device.Stream);
         tensor.Dispose();

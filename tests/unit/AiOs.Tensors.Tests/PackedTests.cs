@@ -1,8 +1,12 @@
+using AiOs.Interop;
+
 namespace AiOs.Tensors.Tests;
 
 /// <summary>Products with packed weights, against sums in binary64.</summary>
 public class PackedTests
 {
+    public PackedTests() => DeviceFixture.SkipWithout("packed weights", Size);
+
     [Theory]
     [InlineData(DType.F32, false)]
     [InlineData(DType.F32, true)]
@@ -107,5 +111,11 @@ public class PackedTests
         Assert.Throws<ObjectDisposedException>(() => Ops.MatMul(tape, source, weights));
 
         static void Contains(string text, Exception e) => Assert.Contains(text, e.Message, StringComparison.Ordinal);
+    }
+
+    private static unsafe long Size(KernelTable kernels)
+    {
+        var desc = new aios_gemm_desc { m = 1, n = 1, k = 1, batch = 1, lda = 1, ldb = 1, ldc = 1 };
+        return kernels.aios_gemm_packed_size(&desc);
     }
 }

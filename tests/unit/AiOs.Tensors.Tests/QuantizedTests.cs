@@ -1,10 +1,13 @@
 using System.Buffers.Binary;
+using AiOs.Interop;
 
 namespace AiOs.Tensors.Tests;
 
 /// <summary>Blocks written out by hand, how well the searches for scales do, and products with quantised weights.</summary>
 public class QuantizedTests
 {
+    public unsafe QuantizedTests() => DeviceFixture.SkipWithout("quantised weights", kernels => kernels.aios_quantized_row_bytes(aios_dtype.Q80, 32));
+
     private static readonly int[] s_iq4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
     public static TheoryData<QuantizedFormat> Formats => [.. Enum.GetValues<QuantizedFormat>()];

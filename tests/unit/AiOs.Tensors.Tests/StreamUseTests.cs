@@ -11,7 +11,7 @@ public class StreamUseTests
     public void What_a_tape_of_another_stream_still_reads_is_not_given_out_again(bool backward)
     {
         const int Length = 5000;
-        using Device device = Device.Open("cpu", new DeviceOptions { Threads = 2 });
+        using Device device = Device.Open(options: new DeviceOptions { Threads = 2 });
         using Stream own = device.CreateStream(), other = device.CreateStream();
         using var gate = new ManualResetEventSlim();
         using var tape = new Tape(other);

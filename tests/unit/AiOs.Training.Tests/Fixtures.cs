@@ -29,7 +29,7 @@ internal static class Fixtures
         var options = new DeviceOptions();
         LeakReport? leaks = null;
         T result;
-        using (Device device = Device.Open("cpu", options with
+        using (Device device = Device.Open(options: options with
         {
             Threads = threads,
             OnLeak = report => leaks = report,

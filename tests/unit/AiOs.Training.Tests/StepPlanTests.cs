@@ -68,7 +68,7 @@ public class StepPlanTests
         TrainerOptions run = TrainedRun.Varied with { PlanMemory = true };
         long until = TrainedRun.Of(TrainedRun.Varied with { Steps = 9 }).Memory.Allocations;
         long failing = (until + TrainedRun.Of(TrainedRun.Varied with { Steps = 10 }).Memory.Allocations) / 2;
-        using Device device = Device.Open("cpu", new DeviceOptions { MemoryChecks = new MemoryChecks { FailAllocation = failing } });
+        using Device device = Device.Open(options: new DeviceOptions { MemoryChecks = new MemoryChecks { FailAllocation = failing } });
         using (var trainer = new Trainer(device, run, Fixtures.Tokens(2000)))
         {
             Assert.Throws<DeviceOutOfMemoryException>(() => trainer.Run(new Recorder(), TestContext.Current.CancellationToken));
