@@ -134,6 +134,40 @@ TEST(Executor, BarriersWithPredicates) {
   EXPECT_EQ(results[2], 96);
 }
 
+/// Lanes access words `stride` apart, `Width` words each.
+template <class T> __global__ void strided(unsigned stride, bool matrices) {
+  Shared<T> tile(0);
+  tile[threadIdx.x * stride / (sizeof(T) / 4)] = T{};
+  if (matrices) {
+    uint32_t fragment[1] = {};
+    cuda::ptx::store_matrices(Shared<unsigned>(0).address(threadIdx.x % 8 * stride), fragment);
+  }
+}
+
+TEST(Executor, BankConflictsAreCounted) {
+  auto conflicts = [](auto kernel, unsigned stride, bool matrices) {
+    Outcome outcome = sim::run_grid(sim::Launch{.name = "strided",
+                                                .grid = 1,
+                                                .block = 32,
+                                                .cluster = 1,
+                                                .shared_bytes = 32 * 32 * 16,
+                                                .body = [=] { kernel(stride, matrices); },
+                                                .seed = 1,
+                                                .count_conflicts = true});
+    EXPECT_TRUE(outcome.ok) << outcome.message;
+    return outcome.counters.bank_conflicts;
+  };
+  EXPECT_EQ(conflicts(strided<float>, 1, false), 0u);
+  EXPECT_EQ(conflicts(strided<float>, 2, false), 1u);
+  EXPECT_EQ(conflicts(strided<float>, 32, false), 31u);
+  EXPECT_EQ(conflicts(strided<float>, 33, false), 0u);
+  EXPECT_EQ(conflicts(strided<float2>, 2, false), 0u) << "two halves of the warp";
+  EXPECT_EQ(conflicts(strided<float4>, 4, false), 0u) << "four quarters";
+  EXPECT_EQ(conflicts(strided<float4>, 32, false), 4u * 7);
+  EXPECT_EQ(conflicts(strided<float4>, 32, true) - conflicts(strided<float4>, 32, false), 7u) << "rows in one bank";
+  EXPECT_EQ(conflicts(strided<float4>, 4, true), 0u);
+}
+
 __global__ void wild(int *address) {
   *address = 1;
 }

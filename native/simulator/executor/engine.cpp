@@ -177,6 +177,7 @@ bool Engine::run_group(uint64_t group) {
   if (faulted_)
     report_fault();
   select(nullptr);
+  outcome_.counters.bank_conflicts += conflicts_.finish();
   if (!outcome_.ok)
     fibers_.restart();
   return outcome_.ok;

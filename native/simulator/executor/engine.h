@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "conflicts.h"
 #include "grid.h"
 #include "random.h"
 #include "thread.h"
@@ -33,6 +34,7 @@ public:
 
   const Launch &launch() const { return *launch_; }
   Counters &counters() { return outcome_.counters; }
+  ConflictCounter &conflicts() { return conflicts_; }
   Random &random() { return random_; }
   uint64_t now() const { return now_; }
   uint32_t thread_count() const { return static_cast<uint32_t>(threads_.size()); }
@@ -85,6 +87,7 @@ private:
 
   const Launch *launch_ = nullptr;
   Outcome outcome_;
+  ConflictCounter conflicts_;
   Random random_;
   FiberPool fibers_;
   Context main_;

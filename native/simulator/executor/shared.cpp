@@ -21,6 +21,8 @@ unsigned char *check(Access kind, int64_t offset, uint32_t size, const Site &sit
          static_cast<long long>(offset));
   auto address = static_cast<uint32_t>(kSharedBase + offset);
   shared.access(*current, kind, address, size, site);
+  if (engine.launch().count_conflicts)
+    engine.conflicts().note(*current, site, static_cast<uint32_t>(offset), size);
   return shared.at(address);
 }
 

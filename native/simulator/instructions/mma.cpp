@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "../executor/report.h"
 #include "../executor/sync.h"
@@ -64,16 +65,23 @@ uint32_t half_address(const Meeting &meeting, unsigned matrix, unsigned lane, un
 }
 
 void check_rows(const Meeting &meeting, Access access, const char *what) {
+  Engine &engine = Engine::get();
   unsigned count = meeting.operand<MatrixOperand>(0).count;
-  for (unsigned i = 0; i < 8 * count; ++i) {
-    const Thread &thread = meeting.thread(i);
-    uint32_t address = meeting.operand<MatrixOperand>(i).address;
-    if (address % 16 != 0)
-      stop(Fault::misaligned, meeting.site,
-           "%s: row %u of matrix %u, whose address lane %u gives, is at 0x%x, which is "
-           "not aligned to 16",
-           what, i % 8, i / 8, i, address);
-    thread.block->shared->access(thread, access, address, 16, meeting.site, what);
+  for (unsigned matrix = 0; matrix < count; ++matrix) {
+    std::vector<uint32_t> words;
+    for (unsigned row = 0; row < 8; ++row) {
+      const Thread &thread = meeting.thread(8 * matrix + row);
+      uint32_t address = meeting.operand<MatrixOperand>(thread.lane).address;
+      if (address % 16 != 0)
+        stop(Fault::misaligned, meeting.site,
+             "%s: row %u of matrix %u, whose address lane %u gives, is at 0x%x, which is not aligned to 16", what, row,
+             matrix, thread.lane, address);
+      thread.block->shared->access(thread, access, address, 16, meeting.site, what);
+      for (unsigned word = 0; word < 4; ++word)
+        words.push_back(address / 4 + word);
+    }
+    if (engine.launch().count_conflicts)
+      engine.counters().bank_conflicts += extra_passes(std::move(words));
   }
 }
 
