@@ -13,7 +13,8 @@ namespace aios::cuda::ptx {
   AIOS_R("1")                                                                                                          \
   AIOS_R("2")                                                                                                          \
   AIOS_R("3")                                                                                                          \
-  AIOS_R("4") AIOS_R("5") AIOS_R("6") AIOS_R("7") AIOS_R("8") AIOS_R("9") AIOS_R("10")                                 \
+  AIOS_R("4")                                                                                                          \
+  AIOS_R("5") AIOS_R("6") AIOS_R("7") AIOS_R("8") AIOS_R("9") AIOS_R("10")                                             \
       AIOS_R("11") "%120,%121,%122,%123,%124,%125,%126,%127"
 #define AIOS_D8(C, i) C(d[i]), C(d[i + 1]), C(d[i + 2]), C(d[i + 3]), C(d[i + 4]), C(d[i + 5]), C(d[i + 6]), C(d[i + 7])
 #define AIOS_D32(C, i) AIOS_D8(C, i), AIOS_D8(C, i + 8), AIOS_D8(C, i + 16), AIOS_D8(C, i + 24)

@@ -13,8 +13,8 @@ using sim::Dim3;
 using sim::Fault;
 using sim::Outcome;
 
-/// Seeds that every kernel is run with; a planted bug must be found with each. The sanitizers look at the simulator, not
-/// at the schedules, and are slow.
+/// Seeds that every kernel is run with; a planted bug must be found with each. The sanitizers look at the simulator,
+/// not at the schedules, and are slow.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr uint64_t kSeeds = 5;
 #elif defined(__SANITIZE_THREAD__)
