@@ -20,7 +20,9 @@ stage=out/$name
 rm -rf "$stage" "out/$name.tar.gz"
 mkdir -p "$stage"/{app,src}
 take() { # folder of built files: what is needed to run them; all share one copy of what they have in common
-  find "$1" -maxdepth 1 \( -name '*.dll' -o -name '*.so' -o -name '*.runtimeconfig.json' -o -name '*.deps.json' \) -exec cp -t "$stage/app" {} +
+  local target=$PWD/$stage/app
+  (cd "$1" && find . -maxdepth 2 \( -name '*.dll' -o -name '*.pdb' -o -name '*.so' -o -name '*.json' -o -name aios \) ! -name '*.resources.dll' \
+    -exec cp --parents -t "$target" {} +)
 }
 take managed/AiOs.Cli/bin/Release/net10.0
 # The other suites read the repository.

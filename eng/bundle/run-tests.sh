@@ -6,6 +6,7 @@
 # Writes results/SUITE.xml (JUnit). Exits with 1 when a test failed, 2 when the command line is wrong.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+export DOTNET_ROOT=$PWD/dotnet # for the commands that tests start
 suites=() options=()
 while [ $# -gt 0 ]; do
   case $1 in
