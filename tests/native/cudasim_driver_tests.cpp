@@ -195,6 +195,22 @@ TEST_F(Cudasim, AFunctionOfTheHostThatBlocksStopsOnlyItsStream) {
   OK(cuStreamSynchronize(a));
 }
 
+TEST_F(Cudasim, StreamsWaitForValues) {
+  int *memory = allocate<int>(2);
+  Pinned<cuuint32_t> flag(1);
+  flag[0] = 0;
+  OK(cuStreamWaitValue32_v2(a, flag.at(), 3, 0)); // at least 3
+  OK(cuMemsetD32Async(at(memory), 7, 1, a));
+  EXPECT_EQ(cuStreamQuery(a), CUDA_ERROR_NOT_READY);
+  OK(cuStreamWriteValue32_v2(b, flag.at(), 2, 0));
+  OK(cuStreamSynchronize(b));
+  EXPECT_EQ(cuStreamQuery(a), CUDA_ERROR_NOT_READY);
+  OK(cuStreamWriteValue32_v2(b, flag.at(), 5, 0));
+  OK(cuStreamSynchronize(a));
+  EXPECT_EQ(cuStreamWaitValue32_v2(a, 16, 0, 0), CUDA_ERROR_INVALID_VALUE);
+  free_blocks();
+}
+
 TEST_F(Cudasim, KernelsRunInTheOrderOfTheirStream) {
   int *memory = allocate<int>(64);
   OK(cuMemsetD32Async(at(memory), 1, 64, a));

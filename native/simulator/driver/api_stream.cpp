@@ -20,6 +20,9 @@ Stream *find_stream(Driver &driver, CUstream handle) {
 
 namespace {
 
+/// How a stream compares the value that it waits for; otherwise it waits for one that is not less.
+constexpr unsigned kWaitEqual = 1, kWaitAnd = 2, kWaitNor = 3;
+
 /// A captured stream cannot be asked or waited for; who does ends the capture.
 CUresult refuse(Stream &stream) {
   stream.capture->invalidated = true;
@@ -146,6 +149,40 @@ CUresult cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned int) 
     if (event->marker != nullptr && !event->marker->done) {
       wait_for(driver, stream, {event->marker});
     }
+    return CUDA_SUCCESS;
+  });
+}
+
+CUresult cuStreamWriteValue32_v2(CUstream handle, CUdeviceptr address, cuuint32_t value, unsigned int flags) {
+  return with_stream(handle, [&](Driver &driver, Lock &, Stream &stream) -> CUresult {
+    if (flags != 0 || address % sizeof value != 0 || driver.addresses.find(address) == nullptr) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    return enqueue(driver, stream, FillWork{address, value, sizeof value, 1, 1, 0});
+  });
+}
+
+CUresult cuStreamWaitValue32_v2(CUstream handle, CUdeviceptr address, cuuint32_t value, unsigned int flags) {
+  return with_stream(handle, [&](Driver &driver, Lock &, Stream &stream) -> CUresult {
+    if (flags > kWaitNor || address % sizeof value != 0 || driver.addresses.find(address) == nullptr) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    if (stream.capture != nullptr) {
+      return refuse(stream);
+    }
+    wait_for(driver, stream, {}, [=] {
+      cuuint32_t found = __atomic_load_n(reinterpret_cast<const cuuint32_t *>(address), __ATOMIC_ACQUIRE);
+      switch (flags) {
+      case kWaitEqual:
+        return found == value;
+      case kWaitAnd:
+        return (found & value) != 0;
+      case kWaitNor:
+        return (found | value) != ~cuuint32_t{0};
+      default:
+        return static_cast<int32_t>(found - value) >= 0;
+      }
+    });
     return CUDA_SUCCESS;
   });
 }

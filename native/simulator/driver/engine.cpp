@@ -10,7 +10,8 @@
 namespace aios::sim::driver {
 namespace {
 
-constexpr unsigned kLongestDelay = 11; // as a power of two, in microseconds
+constexpr unsigned kLongestDelay = 11;      // as a power of two, in microseconds
+constexpr std::int64_t kAskAgain = 100'000; // nanoseconds between two looks at a value that a stream waits for
 
 /// A piece of work that may run now.
 struct Choice {
@@ -87,6 +88,10 @@ bool consider(Driver &driver, Stream &stream, std::vector<Choice> &choices, std:
   }
   if (stream.run == nullptr && driver.waiting == 0 && command.not_before > now) {
     wake = std::min(wake, command.not_before);
+    return false;
+  }
+  if (command.until != nullptr && !command.until()) {
+    wake = std::min(wake, now + kAskAgain);
     return false;
   }
   if (command.plan == nullptr) {
@@ -227,9 +232,10 @@ CUresult enqueue(Driver &driver, Stream &stream, GraphExec &exec) {
   return CUDA_SUCCESS;
 }
 
-void wait_for(Driver &driver, Stream &stream, std::vector<MarkerPtr> after) {
+void wait_for(Driver &driver, Stream &stream, std::vector<MarkerPtr> after, std::function<bool()> until) {
   Command command;
   command.after = std::move(after);
+  command.until = std::move(until);
   push(driver, stream, std::move(command));
 }
 

@@ -82,6 +82,11 @@ Result run(Driver &driver, Device &, const FillWork &fill) {
   if (std::string why = check(driver, fill.to, bytes, true); !why.empty()) {
     return illegal("fill", why);
   }
+  if (row == sizeof fill.value && fill.element_bytes == row && fill.height <= 1) {
+    // Somebody may wait for the value.
+    __atomic_store_n(reinterpret_cast<std::uint32_t *>(fill.to), fill.value, __ATOMIC_RELEASE);
+    return {};
+  }
   for (std::size_t y = 0; y < fill.height; ++y) {
     std::byte *line = reinterpret_cast<std::byte *>(fill.to + y * fill.pitch);
     if (fill.element_bytes == 1) {

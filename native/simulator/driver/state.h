@@ -70,6 +70,7 @@ struct Command {
   Work work;
   std::shared_ptr<const Plan> plan; ///< In place of `work` for the launch of a graph.
   std::vector<MarkerPtr> after;
+  std::function<bool()> until; ///< What else has to hold before it runs; asked again and again. Null for nothing.
   MarkerPtr done;
   std::int64_t not_before = 0;
 };
@@ -186,7 +187,7 @@ CUresult enqueue(Driver &driver, Stream &stream, Work work);
 /// Enqueues the launch of a graph.
 CUresult enqueue(Driver &driver, Stream &stream, GraphExec &exec);
 /// Enqueues nothing but waits: what comes later in the stream comes after them.
-void wait_for(Driver &driver, Stream &stream, std::vector<MarkerPtr> after);
+void wait_for(Driver &driver, Stream &stream, std::vector<MarkerPtr> after, std::function<bool()> until = nullptr);
 /// The point that all work enqueued to the stream so far leads to; null when it has none.
 MarkerPtr reached(const Stream &stream);
 /// Blocks the host until the point is reached, or the context fails.

@@ -67,6 +67,7 @@ public sealed class FaultScenarios
         Assert.Throws<DeviceLostException>(other.Synchronize);
         Assert.Throws<DeviceLostException>(() => memory.Span.Fill(0, other));
         Assert.Throws<DeviceLostException>(() => device.CreateStream());
+        Assert.Throws<DeviceLostException>(() => Launch(device, other, memory));
         await Assert.ThrowsAsync<DeviceLostException>(async () => await other.SynchronizeAsync(TestContext.Current.CancellationToken));
     }
 

@@ -128,6 +128,13 @@ internal sealed unsafe class CudaCallbacks : IDisposable
         }
     }
 
+    /// <summary>Asks the driver whether the context has failed; if so, everything that waits is called.</summary>
+    public void Notice()
+    {
+        _context.Enter();
+        _ = _context.Fold(_context.Cuda.cuStreamQuery(_probe));
+    }
+
     /// <summary>Calls everything that waits: the driver does not, since the context has failed.</summary>
     public void Fail()
     {
@@ -290,8 +297,7 @@ internal sealed unsafe class CudaCallbacks : IDisposable
             }
         }
 
-        _context.Enter();
-        _ = _context.Fold(_context.Cuda.cuStreamQuery(_probe)); // a failure calls `Fail`
+        Notice();
     }
 
     private Entry* Rent(CudaStream stream, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status> function, nint user)

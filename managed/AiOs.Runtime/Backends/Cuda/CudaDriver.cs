@@ -70,8 +70,17 @@ internal sealed unsafe partial class CudaDriver : DeviceDriver
     /// <summary>The context, for kernels that a program compiles.</summary>
     public CudaContext Context => _context;
 
-    public override string Explain(string call) =>
-        call.StartsWith("aios_", StringComparison.Ordinal) ? Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "" : CudaContext.LastError;
+    public override string Explain(string call)
+    {
+        if (!call.StartsWith("aios_", StringComparison.Ordinal))
+        {
+            return CudaContext.LastError;
+        }
+
+        string text = Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "";
+        _callbacks.Notice(); // launchers do not say whether the device is lost
+        return text;
+    }
 
     public override void Enter() => _context.Enter();
 
