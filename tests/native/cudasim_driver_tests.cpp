@@ -341,9 +341,14 @@ TEST_F(Cudasim, AFailureSticksToTheContextUntilItIsReset) {
 TEST_F(Cudasim, CallbacksAreToldOfAFailure) {
   int *memory = allocate<int>(4);
   std::atomic<int> told = 0;
+  std::atomic<bool> go = false;
+  OK(cuLaunchHostFunc(
+      a, [](void *flag) { static_cast<std::atomic<bool> *>(flag)->wait(false); }, &go));
   OK(cuMemsetD32Async(at(memory), 1, 4096, a));
   OK(cuStreamAddCallback(
       a, [](CUstream, CUresult status, void *seen) { *static_cast<std::atomic<int> *>(seen) = status; }, &told, 0));
+  go = true;
+  go.notify_all();
   EXPECT_EQ(cuStreamSynchronize(a), CUDA_ERROR_ILLEGAL_ADDRESS);
   for (int i = 0; i < 1000 && told == 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

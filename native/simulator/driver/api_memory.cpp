@@ -27,6 +27,19 @@ CUresult allocate(Driver &driver, Device &device, CUdeviceptr *pointer, size_t b
   return CUDA_SUCCESS;
 }
 
+/// Freeing waits for the work of all devices, as the real driver does: it may use the memory.
+void await_all_work(Driver &driver, Lock &lock, Context &context) {
+  std::vector<MarkerPtr> ends;
+  for (const auto &device : driver.devices) {
+    for (const auto &stream : device->streams) {
+      ends.push_back(reached(*stream));
+    }
+  }
+  for (const MarkerPtr &end : ends) {
+    await(driver, lock, context, end);
+  }
+}
+
 /// The block of device memory that begins at an address; null when there is none.
 Range *find_block(Driver &driver, CUdeviceptr pointer) {
   Range *range = driver.addresses.find(pointer);
@@ -120,15 +133,8 @@ CUresult cuMemFree_v2(CUdeviceptr pointer) {
     if (range == nullptr) {
       return CUDA_ERROR_INVALID_VALUE;
     }
-    // Freeing waits for the device's work, as the real driver does.
     Device &device = *driver.devices[static_cast<size_t>(range->device)];
-    std::vector<MarkerPtr> ends;
-    for (const auto &stream : device.streams) {
-      ends.push_back(reached(*stream));
-    }
-    for (const MarkerPtr &end : ends) {
-      await(driver, lock, context, end);
-    }
+    await_all_work(driver, lock, context);
     if (auto pooled = driver.pooled.find(pointer); pooled != driver.pooled.end()) {
       pooled->second->used -= range->bytes;
       driver.pooled.erase(pooled);
@@ -149,7 +155,8 @@ CUresult cuMemAllocHost_v2(void **memory, size_t bytes) {
 }
 
 CUresult cuMemFreeHost(void *memory) {
-  return with_driver([&](Driver &driver, Lock &) -> CUresult {
+  return with_driver([&](Driver &driver, Lock &lock) -> CUresult {
+    await_all_work(driver, lock, driver.devices.front()->context);
     std::uintptr_t start = reinterpret_cast<std::uintptr_t>(memory);
     Range *range = driver.addresses.find(start);
     if (range == nullptr || range->start != start || range->place != Place::pinned) {
@@ -175,7 +182,8 @@ CUresult cuMemHostRegister_v2(void *memory, size_t bytes, unsigned int) {
 }
 
 CUresult cuMemHostUnregister(void *memory) {
-  return with_driver([&](Driver &driver, Lock &) -> CUresult {
+  return with_driver([&](Driver &driver, Lock &lock) -> CUresult {
+    await_all_work(driver, lock, driver.devices.front()->context);
     std::uintptr_t start = reinterpret_cast<std::uintptr_t>(memory);
     Range *range = driver.addresses.find(start);
     if (range == nullptr || range->start != start || range->place != Place::registered) {
