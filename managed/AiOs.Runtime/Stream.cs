@@ -14,6 +14,7 @@ public sealed class Stream : IDisposable
     private readonly bool _notesCallSites;
     private readonly bool _needsThread;
     private aios_stream _handle;
+    private readonly Lock _life = new();
 
     internal Stream(Device device, aios_stream handle, StreamOptions options)
     {
@@ -103,9 +104,12 @@ public sealed class Stream : IDisposable
     /// <summary>Waits for all work enqueued so far, failed or not, unless the stream is being captured. Never throws.</summary>
     internal void Drain()
     {
-        if (!IsDisposed && !IsCapturing)
+        lock (_life)
         {
-            _ = Await(GivenSoFar());
+            if (!IsDisposed && !IsCapturing)
+            {
+                _ = Await(GivenSoFar());
+            }
         }
     }
 
@@ -276,7 +280,11 @@ public sealed class Stream : IDisposable
         aios_stream handle = _handle;
         Device.Races?.Remove(handle);
         _ = Device.Driver.Synchronize(handle);
-        _handle = default;
+        lock (_life) // another thread may be draining it
+        {
+            _handle = default;
+        }
+
         Device.Memory.RetireStream(this);
         Device.Clocks.RemoveStream(Clock);
         Device.Forget(this);
