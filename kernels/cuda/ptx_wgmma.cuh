@@ -7,15 +7,11 @@ namespace aios::cuda::ptx {
 // "%0" to "%31", and so on.
 #define AIOS_R(T) "%" T "0,%" T "1,%" T "2,%" T "3,%" T "4,%" T "5,%" T "6,%" T "7,%" T "8,%" T "9,"
 #define AIOS_R32 AIOS_R("") AIOS_R("1") AIOS_R("2") "%30,%31"
-#define AIOS_R64 AIOS_R("") AIOS_R("1") AIOS_R("2") AIOS_R("3") AIOS_R("4") AIOS_R("5") "%60,%61,%62,%63"
-#define AIOS_R128                                                                                                      \
-  AIOS_R("")                                                                                                           \
-  AIOS_R("1")                                                                                                          \
-  AIOS_R("2")                                                                                                          \
-  AIOS_R("3")                                                                                                          \
-  AIOS_R("4")                                                                                                          \
-  AIOS_R("5") AIOS_R("6") AIOS_R("7") AIOS_R("8") AIOS_R("9") AIOS_R("10")                                             \
-      AIOS_R("11") "%120,%121,%122,%123,%124,%125,%126,%127"
+#define AIOS_R60 AIOS_R("") AIOS_R("1") AIOS_R("2") AIOS_R("3") AIOS_R("4") AIOS_R("5")
+#define AIOS_R64 AIOS_R60 "%60,%61,%62,%63"
+#define AIOS_R90 AIOS_R60 AIOS_R("6") AIOS_R("7") AIOS_R("8")
+#define AIOS_R120 AIOS_R90 AIOS_R("9") AIOS_R("10") AIOS_R("11")
+#define AIOS_R128 AIOS_R120 "%120,%121,%122,%123,%124,%125,%126,%127"
 #define AIOS_D8(C, i) C(d[i]), C(d[i + 1]), C(d[i + 2]), C(d[i + 3]), C(d[i + 4]), C(d[i + 5]), C(d[i + 6]), C(d[i + 7])
 #define AIOS_D32(C, i) AIOS_D8(C, i), AIOS_D8(C, i + 8), AIOS_D8(C, i + 16), AIOS_D8(C, i + 24)
 #define AIOS_D64(C, i) AIOS_D32(C, i), AIOS_D32(C, i + 32)
@@ -110,7 +106,10 @@ __device__ __forceinline__ void wgmma(Accumulator<E> (&d)[Count], const uint32_t
 
 #undef AIOS_R
 #undef AIOS_R32
+#undef AIOS_R60
 #undef AIOS_R64
+#undef AIOS_R90
+#undef AIOS_R120
 #undef AIOS_R128
 #undef AIOS_D8
 #undef AIOS_D32

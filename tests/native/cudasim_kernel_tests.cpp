@@ -122,8 +122,9 @@ TEST_F(CudaKernels, WithoutARecordWrongDataStopTheKernel) {
   float *loss = allocate<float>(2), *lse = allocate<float>(2);
   double *workspace = allocate<double>(2);
   aios_cuda_set_record(stream_, nullptr);
-  ASSERT_EQ(aios_cross_entropy(stream_, loss, lse, logits, targets, workspace, 16, 2, 3, 3, AIOS_DTYPE_F32),
-            AIOS_STATUS_OK);
+  // Of two kernels; the first one may have failed before the second is launched.
+  aios_status status = aios_cross_entropy(stream_, loss, lse, logits, targets, workspace, 16, 2, 3, 3, AIOS_DTYPE_F32);
+  EXPECT_TRUE(status == AIOS_STATUS_OK || status == AIOS_STATUS_EXECUTION_FAILED) << aios_last_error();
   EXPECT_EQ(cuCtxSynchronize(), CUDA_ERROR_LAUNCH_FAILED);
   EXPECT_NE(std::string(aios_cudasim_last_report()).find("cross_entropy_rows_kernel"), std::string::npos)
       << aios_cudasim_last_report();

@@ -69,7 +69,7 @@ SharedWindow &Asynchrony::target(Agent agent) const {
 void Asynchrony::leave(Thread &thread) {
   const ThreadState &mine = state(thread);
   if (!mine.copies.empty())
-    stop(Fault::protocol, thread.wait.site, "%s exits without having waited for its cp.async copies",
+    stop(Fault::protocol, mine.copies.back().site, "%s exits without having waited for its cp.async copies",
          thread_name(thread).c_str());
   for (const BulkOperation &operation : mine.bulk)
     if (!operation.read_done || operation.group == mine.bulk_group) {

@@ -42,6 +42,7 @@ struct ThreadCopy {
   uint32_t destination;
   uint32_t size, source_size;
   const void *source;
+  Site site;
 };
 
 /// A bulk copy out of shared memory, which its thread waits for by groups.

@@ -53,8 +53,7 @@ void copy_async(uint32_t destination, const void *source, uint32_t size, uint32_
                                     &current->knowledge, false, site, "cp.async"},
                            Access::write, location.address, size);
   location.window().poison(location.address, size);
-  current->wait.site = site;
-  ThreadCopy copy{state.copy_group, location.address, size, source_size, source};
+  ThreadCopy copy{state.copy_group, location.address, size, source_size, source, site};
   if (engine.random().below(4) == 0)
     write(copy); // may be as fast as that
   state.copies.push_back(copy);
