@@ -18,7 +18,7 @@ internal static class CallSites
     /// <summary>Tells the provider where the calling thread is, which is about to enqueue work.</summary>
     public static void Note(DeviceDriver driver, aios_stream stream)
     {
-        string site = Find(new StackTrace(2, true));
+        string site = Find(new StackTrace(fNeedFileInfo: true));
         lock (s_gate)
         {
             if (!s_texts.TryGetValue(site, out nint text))
