@@ -13,8 +13,8 @@ public sealed class Stream : IDisposable
 {
     private readonly bool _notesCallSites;
     private readonly bool _needsThread;
-    private aios_stream _handle;
     private readonly Lock _life = new();
+    private aios_stream _handle;
 
     internal Stream(Device device, aios_stream handle, StreamOptions options)
     {
@@ -98,8 +98,20 @@ public sealed class Stream : IDisposable
         Check(Await(Enqueued()), "stream_synchronize");
     }
 
-    /// <summary>As <see cref="Synchronize"/>, for a thread that may not be the one that enqueues.</summary>
-    internal void SynchronizeAside() => Check(Await(GivenSoFar()), "stream_synchronize");
+    /// <summary>
+    /// As <see cref="Synchronize"/>, for a thread that may not be the one that enqueues; the work of a stream that was disposed
+    /// meanwhile has run.
+    /// </summary>
+    internal void SynchronizeAside()
+    {
+        lock (_life)
+        {
+            if (!IsDisposed)
+            {
+                Check(Await(GivenSoFar()), "stream_synchronize");
+            }
+        }
+    }
 
     /// <summary>Waits for all work enqueued so far, failed or not, unless the stream is being captured. Never throws.</summary>
     internal void Drain()
@@ -155,11 +167,20 @@ public sealed class Stream : IDisposable
         Device.Clocks.Wait(Clock, recorded.Clock);
     }
 
-    /// <summary>Records an event for a thread that may not be the one that enqueues.</summary>
+    /// <summary>
+    /// Records an event for a thread that may not be the one that enqueues; of a stream that was disposed meanwhile nothing
+    /// is left to wait for.
+    /// </summary>
     internal void RecordAside(Event recorded)
     {
-        Device.Clocks.RecordAside(Clock, recorded.Clock);
-        Check(Device.Driver.Record(recorded.Handle, Handle), "event_record");
+        lock (_life)
+        {
+            if (!IsDisposed)
+            {
+                Device.Clocks.RecordAside(Clock, recorded.Clock);
+                Check(Device.Driver.Record(recorded.Handle, Handle), "event_record");
+            }
+        }
     }
 
     /// <summary>Enqueues the recording of an event: it completes when all work enqueued before has run.</summary>
@@ -280,7 +301,7 @@ public sealed class Stream : IDisposable
         aios_stream handle = _handle;
         Device.Races?.Remove(handle);
         _ = Device.Driver.Synchronize(handle);
-        lock (_life) // another thread may be draining it
+        lock (_life) // Another thread may be waiting for it, or recording in it.
         {
             _handle = default;
         }

@@ -53,6 +53,33 @@ public class StreamTests
     }
 
     [Fact]
+    public void A_stream_may_be_disposed_while_others_wait_for_the_device()
+    {
+        using Device device = Device.Open();
+        bool stop = false;
+        Exception? failure = null;
+        var waiting = new Thread(() =>
+        {
+            while (!Volatile.Read(ref stop))
+            {
+                failure ??= Record.Exception(device.Synchronize);
+                failure ??= Record.Exception(() => device.Memory.Trim());
+            }
+        });
+        waiting.Start();
+        for (int i = 0; i < 300; i++)
+        {
+            using Stream stream = device.CreateStream();
+            using DeviceMemory<int> memory = device.Allocate<int>(1000, stream);
+            memory.Span.Fill(1, stream);
+        }
+
+        Volatile.Write(ref stop, true);
+        waiting.Join();
+        Assert.Null(failure);
+    }
+
+    [Fact]
     public void A_very_long_message_is_cut()
     {
         using Device device = Device.Open();
