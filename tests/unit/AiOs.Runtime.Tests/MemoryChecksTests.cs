@@ -47,6 +47,7 @@ public class MemoryChecksTests
         using Stream stream = device.CreateStream(), other = device.CreateStream();
         DeviceMemory<byte> large = device.Allocate<byte>(64 << 20, other);
         DeviceMemory<byte> memory = device.Allocate<byte>(1000, stream);
+        stream.Synchronize(); // The zones are filled there, in no order with what the other stream does.
         other.Fill(large.Pointer, 1, large.Bytes); // Keeps the other stream busy for a while.
         other.Fill(memory.On(other) + 1000, 1, 8);
         Assert.Throws<MemoryCorruptionException>(memory.Dispose);
