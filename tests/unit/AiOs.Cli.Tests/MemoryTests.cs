@@ -52,7 +52,9 @@ public sealed class MemoryTests
     {
         using TemporaryDirectory directory = new();
         CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "2", "--json", "--memory-snapshot", "memory.html"]).Succeeded();
-        Assert.Contains("Ops.Linear in Linear.Forward", File.ReadAllText(directory.File("memory.html")), StringComparison.Ordinal);
+
+        // In which method, the compiler decides: Linear.Forward, or its caller once it is inlined.
+        Assert.Contains("Ops.Linear in ", File.ReadAllText(directory.File("memory.html")), StringComparison.Ordinal);
         CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "2", "--json", "--memory-snapshot", "memory.pickle"]).Succeeded();
         Assert.Equal(0x80, File.ReadAllBytes(directory.File("memory.pickle"))[0]);
     }
