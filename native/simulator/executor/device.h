@@ -148,7 +148,7 @@ template <class T, class Change> T aios_sim_atomically(T *address, Change change
   }
 }
 template <class T> T atomicAdd(T *address, std::type_identity_t<T> value) {
-  return aios_sim_atomically(address, [value](T old) { return static_cast<T>(old + value); });
+  return aios_sim_atomically(address, [value](T old) { return aios::sim::sum(old, value); });
 }
 template <class T> T atomicMax(T *address, std::type_identity_t<T> value) {
   return aios_sim_atomically(address, [value](T old) { return old < value ? value : old; });

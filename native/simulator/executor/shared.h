@@ -74,7 +74,7 @@ public:
   }
 
   T atomic_add(Index index, T value) const {
-    return change(index, [value](T old) { return static_cast<T>(old + value); });
+    return change(index, [value](T old) { return sum(old, value); });
   }
   T atomic_max(Index index, T value) const {
     return change(index, [value](T old) { return old < value ? value : old; });

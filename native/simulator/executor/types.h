@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
+#include <type_traits>
 
 namespace aios::sim {
 
@@ -18,6 +19,14 @@ struct Dim3 {
 
 /// The place in a kernel's source that a report names.
 using Site = std::source_location;
+
+/// a + b as the device adds: of integers modulo 2^n, signed ones too.
+template <class T> constexpr T sum(T a, T b) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) + static_cast<std::make_unsigned_t<T>>(b));
+  else
+    return a + b;
+}
 
 constexpr unsigned kWarpSize = 32;
 constexpr unsigned kMaxBlockThreads = 1024;

@@ -11,7 +11,7 @@ namespace {
 template <class T> T combine(T a, T b, Reduction reduction) {
   switch (reduction) {
   case Reduction::add:
-    return static_cast<T>(a + b);
+    return sum(a, b);
   case Reduction::min:
     return b < a ? b : a;
   case Reduction::max:
