@@ -5,6 +5,7 @@ using AiOs.Training.Optimizers;
 
 namespace AiOs.Training.Tests;
 
+[Collection("steps")] // while TelemetryTests listens, every step of the process makes an Activity
 public sealed class TrainerTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
