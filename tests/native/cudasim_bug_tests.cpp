@@ -1,6 +1,7 @@
 // What the simulator says of common mistakes: with every seed, what and where; and nothing of the same kernel without
 // it.
 #include "cudasim_bugs.h"
+#include "cudasim_warp_bugs.h"
 
 #include <algorithm>
 #include <vector>
@@ -29,7 +30,7 @@ constexpr const char *kUnordered = "nothing orders the two";
 #define BUG(kernel) #kernel, kernel
 const Bug kBugs[] = {
     {BUG(sync_missing), 64, 1, 256, {Fault::race, Fault::uninitialised}, 0, {"cudasim_bugs.h:"}},
-    {BUG(syncwarp_missing), 32, 1, 128, {Fault::race, Fault::uninitialised}, 0, {"cudasim_bugs.h:"}},
+    {BUG(syncwarp_missing), 32, 1, 128, {Fault::race, Fault::uninitialised}, 0, {"cudasim_warp_bugs.h:"}},
     {BUG(shuffle_as_fence), 32, 1, 128, {Fault::race}, 2, {kUnordered}},
     {BUG(buffer_overwritten), 64, 1, 512, {Fault::race}, 2, {kUnordered}},
     {BUG(barrier_in_branch), 64, 1, 0, {Fault::divergence}, 2, {"__syncthreads in divergent code"}},
@@ -47,6 +48,13 @@ const Bug kBugs[] = {
     {BUG(shuffle_outside_mask), 32, 1, 0, {Fault::divergence}, 1, {"which the mask leaves out"}},
     {BUG(masks_differ), 32, 1, 0, {Fault::divergence}, 2, {"a vote", "0x00ffffff", "0xffffff00"}},
     {BUG(lane_never_comes), 64, 1, 0, {Fault::deadlock}, 2, {"__syncwarp", "0x80000000 have not come"}},
+    {BUG(vote_beside_syncwarp), 32, 1, 0, {Fault::divergence}, 2, {"a vote with mask 0x0001ffff", "__syncwarp with"}},
+    {BUG(shuffle_before_syncwarp), 32, 1, 0, {Fault::divergence}, 2, {"a shuffle with mask", "__syncwarp with mask"}},
+    {BUG(vote_and_syncwarp_of_all), 32, 1, 0, {Fault::divergence}, 2, {"a vote with mask", "__syncwarp with mask"}},
+    {BUG(masks_in_a_circle), 32, 1, 0, {Fault::deadlock}, 2, {"0-7 wait in a vote", "0x0000ff00 have not come"}},
+    {BUG(product_in_a_branch), 32, 1, 0, {Fault::divergence}, 2, {"mma.sync must be executed by all lanes"}},
+    {BUG(product_beside_a_vote), 32, 1, 0, {Fault::divergence}, 2, {"a vote with mask", "mma.sync with mask"}},
+    {BUG(product_of_those_who_do_not_vote), 32, 1, 0, {Fault::divergence}, 1, {"mma.sync needs all lanes"}},
     {BUG(product_of_half_a_warp), 32, 1, 0, {Fault::divergence}, 1, {"mma.sync needs all lanes"}},
     {BUG(named_counts_differ), 128, 1, 0, {Fault::protocol}, 2, {"barrier 1", "for 64", "for 96"}},
     {BUG(named_barrier_of_others), 64, 1, 0, {Fault::deadlock}, 2, {"barrier 1, where 32 of 64", "barrier 2"}},
@@ -90,15 +98,15 @@ protected:
 TEST_P(Bugs, IsReportedWithEverySeed) {
   const Bug &bug = GetParam();
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    marked[0] = marked[1] = 0;
+    marked[0] = marked[1] = {};
     Outcome outcome = run_with(seed, true);
     const std::string &message = outcome.message;
     EXPECT_NE(std::find(bug.faults.begin(), bug.faults.end(), outcome.fault), bug.faults.end())
         << "seed " << seed << ": " << message;
     EXPECT_NE(message.find(bug.name), std::string::npos) << "the report must name the kernel: " << message;
     for (int n = 0; n < bug.lines; ++n)
-      EXPECT_NE(message.find("cudasim_bugs.h:" + std::to_string(marked[n])), std::string::npos)
-          << "line " << marked[n] << ", seed " << seed << ": " << message;
+      EXPECT_NE(message.find(sim::place(marked[n])), std::string::npos)
+          << "line " << marked[n].line() << ", seed " << seed << ": " << message;
     for (const char *text : bug.message)
       EXPECT_NE(message.find(text), std::string::npos) << text << ", seed " << seed << ": " << message;
   }

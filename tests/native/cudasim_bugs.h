@@ -1,20 +1,9 @@
-// Small kernels with one mistake each, which is there when `planted` is set. AT(n) marks the lines that a report names.
+// Small kernels with one mistake each, which is there when `planted` is set.
 #pragma once
 
-#include "cudasim_test.h"
+#include "cudasim_planted.h"
 
 namespace cudasim_test {
-
-using namespace cuda::ptx;
-
-inline int marked[2];
-#define AT(n) marked[n] = __LINE__
-
-/// What a kernel works on: floats in global memory, 1024 of them, aligned to 128.
-struct Work {
-  bool planted;
-  float *data;
-};
 
 __global__ inline void sync_missing(Work work) {
   Shared<float> tile(0);
@@ -22,24 +11,6 @@ __global__ inline void sync_missing(Work work) {
   if (!work.planted)
     __syncthreads();
   AT(1), work.data[threadIdx.x] = tile[blockDim.x - 1 - threadIdx.x];
-}
-
-__global__ inline void syncwarp_missing(Work work) {
-  Shared<float> tile(0);
-  AT(0), tile[threadIdx.x] = work.data[threadIdx.x];
-  if (!work.planted)
-    __syncwarp();
-  AT(1), work.data[threadIdx.x] = tile[threadIdx.x ^ 1];
-}
-
-// A shuffle brings lanes together but does not order memory.
-__global__ inline void shuffle_as_fence(Work work) {
-  Shared<float> tile(0);
-  AT(0), tile[threadIdx.x] = work.data[threadIdx.x];
-  __shfl_sync(0xffffffffu, 0, 0);
-  if (!work.planted)
-    __syncwarp();
-  AT(1), work.data[threadIdx.x] = tile[threadIdx.x ^ 1];
 }
 
 __global__ inline void buffer_overwritten(Work work) {
@@ -145,36 +116,6 @@ __global__ inline void matrix_read_early(Work work) {
   if (!work.planted)
     __syncwarp();
   AT(1), work.data[threadIdx.x] = static_cast<float>(tile[threadIdx.x]);
-}
-
-__global__ inline void shuffle_from_absent_lane(Work work) {
-  if (threadIdx.x < 16)
-    AT(0), work.data[threadIdx.x] = __shfl_sync(0xffffu, 1.0f, work.planted ? 20 : 10);
-}
-
-__global__ inline void shuffle_outside_mask(Work work) {
-  AT(0), __shfl_sync(work.planted ? 0xffffu : 0xffffffffu, 1.0f, 0);
-}
-
-__global__ inline void masks_differ(Work work) {
-  if (threadIdx.x < 8)
-    AT(0), __ballot_sync(work.planted ? 0xffffffu : 0xffu, 1);
-  else
-    AT(1), __ballot_sync(0xffffff00u, 1);
-}
-
-__global__ inline void lane_never_comes(Work work) {
-  if (threadIdx.x != 31 || !work.planted)
-    AT(0), __syncwarp();
-  AT(1), __syncthreads();
-}
-
-__global__ inline void product_of_half_a_warp(Work work) {
-  float d[4] = {};
-  uint32_t a[4] = {}, b[2] = {};
-  if (threadIdx.x < 16 && work.planted)
-    return;
-  AT(0), mma_m16n8<Element::bf16>(d, a, b);
 }
 
 __global__ inline void named_counts_differ(Work work) {

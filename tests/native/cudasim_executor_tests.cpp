@@ -116,6 +116,45 @@ TEST(Executor, ShufflesAndVotes) {
   }
 }
 
+/// Votes and shuffles of some lanes, while others are at other instructions.
+__global__ void apart(unsigned *results) {
+  unsigned lane = threadIdx.x, *mine = results + 5 * lane;
+  bool third = lane % 3 == 0;
+  if (lane < 16) {
+    for (unsigned i = 0; i < 4; ++i)
+      mine[0] = __ballot_sync(0x0000ffffu, third);
+  } else if (lane < 24) {
+    mine[0] = __shfl_xor_sync(0x00ff0000u, lane, 5);
+  } else {
+    __syncwarp(0xff000000u);
+    mine[0] = 0;
+  }
+  if (lane < 4)
+    mine[1] = __ballot_sync(0xfu, lane != 2); // the others are further on already
+  if (lane >= 8)
+    mine[2] = __ballot_sync(0xffffff00u, third);
+  if (lane < 24) // lanes 0 to 7 may wait here for those that vote above
+    mine[3] = __ballot_sync(0x00ffffffu, third);
+  mine[4] = __ballot_sync(~0u, third);
+}
+
+TEST(Executor, LanesOfAWarpMayBeAtDifferentInstructions) {
+  constexpr unsigned thirds = 0x49249249u;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    std::vector<unsigned> results(32 * 5);
+    Outcome outcome = run(seed, 1, 32, 0, apart, results.data());
+    ASSERT_TRUE(outcome.ok) << outcome.message;
+    for (unsigned lane = 0; lane < 32; ++lane) {
+      const unsigned *mine = results.data() + 5 * lane;
+      EXPECT_EQ(mine[0], lane < 16 ? thirds & 0xffffu : lane < 24 ? lane ^ 5 : 0);
+      EXPECT_EQ(mine[1], lane < 4 ? 0xbu : 0);
+      EXPECT_EQ(mine[2], lane < 8 ? 0 : thirds & ~0xffu);
+      EXPECT_EQ(mine[3], lane < 24 ? thirds & 0xffffffu : 0);
+      EXPECT_EQ(mine[4], thirds);
+    }
+  }
+}
+
 __global__ void predicates(int *results) {
   int odd = static_cast<int>(threadIdx.x % 2);
   int count = __syncthreads_count(odd);

@@ -57,6 +57,7 @@ void finish(Warp &warp, size_t position) {
 /// Lets everybody go whose warp has been counted. Lanes of other warps remain: they belong to the next time.
 void open(Barrier &barrier, Block &block) {
   Engine &engine = Engine::get();
+  ++engine.counters().barriers;
   // Who waits here has also released here, so that the bound holds all that it knew.
   Knowledge knowledge = barrier.released.result();
   size_t kept = 0;
@@ -114,20 +115,24 @@ void meet(const WarpOp &op, uint32_t mask, void *operand, const Site &site) {
     stop(Fault::divergence, site, "%s needs all lanes of the warp, but lanes 0x%08x have exited or do not exist",
          op.name, mask & ~warp.alive);
   self.operand = operand;
-  size_t position = 0;
-  for (; position < warp.meetings.size(); ++position) {
-    const Meeting &meeting = warp.meetings[position];
-    if ((meeting.mask & mask) == 0)
+  size_t position = warp.meetings.size();
+  for (size_t i = 0; i < warp.meetings.size(); ++i) {
+    const Meeting &meeting = warp.meetings[i];
+    bool joins = meeting.op == &op && meeting.mask == mask;
+    // Other lanes may be at another instruction, which may even name this lane: it comes there later. But lanes that
+    // wait for each other at two instructions will never meet.
+    uint32_t others = joins ? meeting.arrived : (meeting.mask & bit) != 0 ? meeting.arrived & mask : 0;
+    if (others == 0)
       continue;
-    unsigned other = static_cast<unsigned>(std::countr_zero(meeting.arrived));
-    if (meeting.op != &op || meeting.mask != mask)
+    auto other = static_cast<unsigned>(std::countr_zero(others));
+    if (!joins)
       stop(Fault::divergence, site, "%s with mask 0x%08x, while lane %u of the warp waits in %s with mask 0x%08x at %s",
            op.name, mask, other, meeting.op->name, meeting.mask, place(meeting.site).c_str());
     if (op.aligned && !same_place(meeting.site, site))
       stop(Fault::divergence, site,
            "%s must be executed by all lanes of the warp together, but lane %u executes the one at %s", op.name, other,
            place(meeting.site).c_str());
-    break;
+    position = i;
   }
   if (position == warp.meetings.size())
     warp.meetings.push_back(Meeting{&op, &warp, mask, 0, site});
