@@ -1,10 +1,12 @@
 // Initialisation, devices, contexts, and looking up functions.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <map>
 
 #include "api.h"
+#include "cudasim.h"
 
 namespace aios::sim::driver {
 namespace {
@@ -66,6 +68,9 @@ CUresult initialize(Driver &driver) {
     driver.pools.insert(&driver.devices.back()->pool);
   }
   start_devices(driver);
+  if (driver.settings.counters) {
+    std::atexit([] { std::fputs(aios_cudasim_counters(), stderr); });
+  }
   return CUDA_SUCCESS;
 }
 

@@ -49,7 +49,15 @@ Result run(Driver &driver, Device &device, const KernelWork &kernel) {
     Lock lock(driver.mutex);
     launch.seed = device.random.next();
   }
+  launch.count_conflicts = driver.settings.counters;
   Outcome outcome = run_grid(launch);
+  if (driver.settings.counters) {
+    Lock lock(driver.mutex);
+    KernelCost &cost = driver.costs[kernel.function->name];
+    ++cost.launches;
+    cost.blocks += kernel.grid.volume();
+    cost.counters += outcome.counters;
+  }
   if (outcome.ok) {
     return {};
   }

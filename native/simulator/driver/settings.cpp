@@ -67,12 +67,14 @@ bool read_settings(Settings &settings, std::string &problem) {
   std::uint64_t machine =
       static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   std::uint64_t devices = static_cast<std::uint64_t>(settings.devices);
+  std::uint64_t counters = 0;
   std::uint64_t memory = std::min<std::uint64_t>(kMostMemory, machine / 2);
   bool good = read_number("AIOS_CUDASIM_SEED", 0, ~std::uint64_t{0} >> 1, settings.seed, problem) &&
               read_number("AIOS_CUDASIM_DEVICES", 1, 8, devices, problem) &&
               read_number("AIOS_CUDASIM_MEMORY", std::size_t{1} << 20, std::size_t{1} << 40, memory, problem) &&
-              read_faults(settings.faults, problem);
+              read_number("AIOS_CUDASIM_COUNTERS", 0, 1, counters, problem) && read_faults(settings.faults, problem);
   settings.devices = static_cast<int>(devices);
+  settings.counters = counters != 0;
   settings.memory_bytes = static_cast<std::size_t>(memory);
   return good;
 }

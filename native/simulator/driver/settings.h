@@ -21,6 +21,7 @@ struct Settings {
   std::uint64_t seed = 1;       ///< AIOS_CUDASIM_SEED
   int devices = 2;              ///< AIOS_CUDASIM_DEVICES, 1 to 8
   std::size_t memory_bytes = 0; ///< AIOS_CUDASIM_MEMORY, of each device
+  bool counters = false;        ///< AIOS_CUDASIM_COUNTERS: prints what kernels cost when the process ends.
   Faults faults;
 };
 

@@ -15,6 +15,7 @@
 
 #include "../executor/random.h"
 #include "addresses.h"
+#include "counters.h"
 #include "settings.h"
 #include "work.h"
 
@@ -170,6 +171,7 @@ struct Driver {
   std::map<std::uintptr_t, Pool *> pooled; ///< Blocks of stream-ordered pools.
   std::map<CUmemGenericAllocationHandle, std::pair<std::shared_ptr<Physical>, int>> physical; ///< And references.
   std::map<std::string, std::unique_ptr<Function>> kernels; ///< Those that are a part of this library.
+  KernelCosts costs;                                        ///< Empty unless the settings ask for counters.
 
   static Driver &get();
 };

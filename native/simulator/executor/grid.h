@@ -41,11 +41,25 @@ const char *fault_name(Fault fault);
 struct Counters {
   uint64_t threads = 0;
   uint64_t switches = 0;
-  uint64_t shared_loads = 0;
-  uint64_t shared_stores = 0;
+  /// Times that all threads of a barrier had arrived: __syncthreads and named barriers.
+  uint64_t barriers = 0;
+  /// Bytes of shared memory that plain loads and stores have accessed.
+  uint64_t bytes_loaded = 0;
+  uint64_t bytes_stored = 0;
   /// Extra passes that shared memory needs because lanes of a warp ask for different words of one bank.
   uint64_t bank_conflicts = 0;
   uint64_t async_operations = 0;
+
+  Counters &operator+=(const Counters &other) {
+    threads += other.threads;
+    switches += other.switches;
+    barriers += other.barriers;
+    bytes_loaded += other.bytes_loaded;
+    bytes_stored += other.bytes_stored;
+    bank_conflicts += other.bank_conflicts;
+    async_operations += other.async_operations;
+    return *this;
+  }
 };
 
 struct Outcome {

@@ -29,12 +29,12 @@ unsigned char *check(Access kind, int64_t offset, uint32_t size, const Site &sit
 } // namespace
 
 void load_shared(int64_t offset, uint32_t size, void *value, const Site &site) {
-  ++Engine::get().counters().shared_loads;
+  Engine::get().counters().bytes_loaded += size;
   std::memcpy(value, check(Access::read, offset, size, site), size);
 }
 
 void store_shared(int64_t offset, uint32_t size, const void *value, const Site &site) {
-  ++Engine::get().counters().shared_stores;
+  Engine::get().counters().bytes_stored += size;
   std::memcpy(check(Access::write, offset, size, site), value, size);
 }
 
