@@ -183,6 +183,51 @@ public sealed class Stream : IDisposable
         }
     }
 
+    /// <summary>As <see cref="WaitFor"/>, for a thread that may not be the one that enqueues; a stream that was disposed meanwhile has no work to wait.</summary>
+    internal void WaitAside(Event recorded)
+    {
+        lock (_life)
+        {
+            if (!IsDisposed)
+            {
+                WaitFor(recorded);
+            }
+        }
+    }
+
+    /// <summary>Enqueues setting bytes for a thread that may not be the one that enqueues. Failed work does not make this throw.</summary>
+    /// <returns>False when the stream was disposed meanwhile, and nothing was enqueued.</returns>
+    internal bool TryFillAside(nint destination, byte value, long bytes)
+    {
+        lock (_life)
+        {
+            if (!IsDisposed)
+            {
+                _ = Device.Driver.Fill(Handle, destination, value, bytes);
+                return true;
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>Copies bytes to the host after all work so far, for a thread that may not be the one that enqueues.</summary>
+    /// <param name="destination">Address in host memory.</param>
+    /// <param name="source">Address in device memory.</param>
+    /// <param name="bytes">How much to copy.</param>
+    /// <param name="read">Whether it was copied; not when work of the stream has failed.</param>
+    /// <returns>False when the stream was disposed meanwhile, and nothing was tried.</returns>
+    internal bool TryReadAside(nint destination, nint source, long bytes, out bool read)
+    {
+        lock (_life)
+        {
+            read = !IsDisposed
+                && Device.Driver.Copy(Handle, destination, source, bytes) == aios_status.Ok
+                && Device.Driver.Synchronize(Handle) == aios_status.Ok;
+            return !IsDisposed;
+        }
+    }
+
     /// <summary>Enqueues the recording of an event: it completes when all work enqueued before has run.</summary>
     /// <param name="recorded">The event.</param>
     public void Record(Event recorded)
@@ -301,8 +346,9 @@ public sealed class Stream : IDisposable
         aios_stream handle = _handle;
         Device.Races?.Remove(handle);
         _ = Device.Driver.Synchronize(handle);
-        lock (_life) // Another thread may be waiting for it, or recording in it.
+        lock (_life) // Another thread may be waiting for it, recording in it, or may just have filled memory by it.
         {
+            _ = Device.Driver.Synchronize(handle);
             _handle = default;
         }
 

@@ -1,8 +1,10 @@
-using AiOs.Interop;
-
 namespace AiOs.Runtime;
 
-/// <summary>The streams of a device by their numbers, and what its allocator asks of them.</summary>
+/// <summary>
+/// The streams of a device by their numbers, and what its allocator asks of them. Whoever frees a block may do so while another
+/// thread disposes the block's stream: streams are only used by their methods for other threads, and one that turns out to be
+/// gone is replaced by the next.
+/// </summary>
 internal sealed class DeviceStreams(Device device) : IStreamWaits, IStreamMemory
 {
     private volatile Stream?[] _streams = [];
@@ -23,7 +25,7 @@ internal sealed class DeviceStreams(Device device) : IStreamWaits, IStreamMemory
         {
             using Event reached = device.CreateEvent();
             awaited.RecordAside(reached);
-            waiting.WaitFor(reached);
+            waiting.WaitAside(reached);
         }
     }
 
@@ -33,10 +35,13 @@ internal sealed class DeviceStreams(Device device) : IStreamWaits, IStreamMemory
     /// <inheritdoc/>
     public void Fill(int stream, nint address, byte value, long bytes)
     {
-        if (Find(stream) is { } filling)
+        while (Find(stream) is { } filling)
         {
-            _ = device.Driver.Fill(filling.Handle, address, value, bytes);
-            Settle(stream, filling);
+            if (filling.TryFillAside(address, value, bytes))
+            {
+                Settle(stream, filling);
+                return;
+            }
         }
     }
 
@@ -45,9 +50,15 @@ internal sealed class DeviceStreams(Device device) : IStreamWaits, IStreamMemory
     {
         fixed (byte* pointer = destination)
         {
-            return Find(stream) is { } reading
-                && device.Driver.Copy(reading.Handle, (nint)pointer, address, destination.Length) == aios_status.Ok
-                && device.Driver.Synchronize(reading.Handle) == aios_status.Ok;
+            while (Find(stream) is { } reading)
+            {
+                if (reading.TryReadAside((nint)pointer, address, destination.Length, out bool read))
+                {
+                    return read;
+                }
+            }
+
+            return false;
         }
     }
 

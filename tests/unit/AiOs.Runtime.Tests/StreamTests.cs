@@ -79,6 +79,53 @@ public class StreamTests
         Assert.Null(failure);
     }
 
+    // A freed block is read and filled by its stream, and waits for the stream that used it last.
+    [Fact]
+    public void A_stream_may_be_disposed_while_another_thread_frees_its_blocks()
+    {
+        using Device device = Device.Open(
+            options: new DeviceOptions { MemoryChecks = new MemoryChecks { RedZoneBytes = 512, PoisonFreed = true }, DetectRaces = false });
+        using Stream other = device.CreateStream();
+        var random = new Random(5);
+        using var start = new Barrier(2);
+        DeviceMemory<int>[] blocks = [];
+        CancellationToken cancelled = TestContext.Current.CancellationToken;
+        Exception? failure = null;
+        const int tries = 800;
+        var freeing = new Thread(() =>
+        {
+            for (int i = 0; i < tries; i++)
+            {
+                start.SignalAndWait(cancelled);
+                foreach (DeviceMemory<int> block in blocks)
+                {
+                    failure ??= Record.Exception(block.Dispose);
+                }
+
+                start.SignalAndWait(cancelled);
+            }
+        });
+        freeing.Start();
+        for (int i = 0; i < tries; i++)
+        {
+            Stream stream = device.CreateStream();
+            blocks = [.. Enumerable.Range(0, 16).Select(_ => device.Allocate<int>(100, stream))];
+            foreach (DeviceMemory<int> block in blocks)
+            {
+                block.Span.Fill(1, other);
+            }
+
+            start.SignalAndWait(cancelled);
+            Thread.SpinWait(random.Next(10_000));
+            stream.Dispose();
+            start.SignalAndWait(cancelled);
+        }
+
+        freeing.Join();
+        Assert.Null(failure);
+        other.Synchronize();
+    }
+
     [Fact]
     public void A_very_long_message_is_cut()
     {
