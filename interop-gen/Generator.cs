@@ -83,7 +83,7 @@ public static class Generator
         Add(files, $"{prefix}.Constants.g.cs", TypeEmitter.EmitConstants(binding));
         if (manifest.NativeHeader.Length > 0)
         {
-            files[manifest.NativeHeader] = new NativeHeaderEmitter(binding).Emit();
+            files[manifest.NativeHeader] = new NativeHeaderEmitter(binding, used).Emit();
             files[$"{Path.GetDirectoryName(manifest.NativeHeader)}/.clang-format"] = ProviderEmitter.FormatOptions;
         }
     }

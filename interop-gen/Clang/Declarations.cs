@@ -35,14 +35,14 @@ public sealed record FunctionDeclaration(
 /// <param name="Comment">Its documentation comment.</param>
 /// <param name="Type">Its type; a name of <see cref="HeaderReader.InlineTag"/> stands for <paramref name="Inline"/>.</param>
 /// <param name="Inline">The unnamed record that is declared together with the field, if any.</param>
-/// <param name="IsBitField">Whether it is a bit-field.</param>
+/// <param name="Bits">How many bits it has when it is a bit-field; null otherwise.</param>
 public sealed record FieldDeclaration(
     string Name,
     SourceLocation Location,
     IReadOnlyList<string[]> Comment,
     NativeType Type,
     RecordDeclaration? Inline,
-    bool IsBitField) : Declaration(Name, Location, Comment);
+    int? Bits) : Declaration(Name, Location, Comment);
 
 /// <summary>A struct or union.</summary>
 public sealed record RecordDeclaration(

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace AiOs.InteropGen.Clang;
@@ -12,6 +13,9 @@ public sealed partial class HeaderReader
     private readonly Dictionary<string, Declaration> _byId = [];
 
     private HeaderReader(string directory) => _comments = new CommentReader(directory);
+
+    /// <summary>The files of the declarations: one that another includes at its top stands before it.</summary>
+    public List<string> Files { get; } = [];
 
     /// <summary>Functions by name.</summary>
     public Dictionary<string, FunctionDeclaration> Functions { get; } = [];
@@ -81,6 +85,11 @@ public sealed partial class HeaderReader
 
     private void Add(AstNode node)
     {
+        if (node.Location.File is { Length: > 0 } file && !Files.Contains(file))
+        {
+            Files.Add(file);
+        }
+
         switch (node.Kind)
         {
             case "FunctionDecl":
@@ -149,13 +158,17 @@ public sealed partial class HeaderReader
                 fields.Add(new FieldDeclaration(
                     child.Name, child.Location, _comments.Read(child),
                     isInline && inline is not { Name: "" } ? new CUnknown(child.Type) : TypeParser.Parse(spelling),
-                    isInline ? inline : null, child.Flag("isBitfield")));
+                    isInline ? inline : null, Bits(child)));
             }
         }
 
         return new RecordDeclaration(
             node.Name, node.Location, _comments.Read(node), node.Text("tagUsed"), node.Flag("completeDefinition"), fields);
     }
+
+    private static int? Bits(AstNode field) => field.Flag("isBitfield")
+        ? int.Parse(field.Children.First(child => child.Kind == "ConstantExpr").Text("value"), CultureInfo.InvariantCulture)
+        : null;
 
     private EnumDeclaration ReadEnum(AstNode node)
     {

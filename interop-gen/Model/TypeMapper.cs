@@ -242,7 +242,7 @@ public sealed partial class TypeMapper(Binding binding, IReadOnlyList<Binding> u
                     continue;
                 }
 
-                if (field.IsBitField)
+                if (field.Bits is not null)
                 {
                     throw new GenerationException(field.Location, $"the bit-field '{field.Name}' is not supported; leave '{name}' out of the manifest's subset");
                 }

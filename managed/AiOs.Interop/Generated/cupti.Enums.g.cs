@@ -258,6 +258,77 @@ public enum CUpti_ActivityFlag : int
     ForceInt = 2147483647,
 }
 
+/// <summary><c>CUpti_ActivityMemcpyKind</c></summary>
+public enum CUpti_ActivityMemcpyKind : int
+{
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_UNKNOWN</c></summary>
+    Unknown = 0,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_HTOD</c></summary>
+    Htod = 1,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_DTOH</c></summary>
+    Dtoh = 2,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_HTOA</c></summary>
+    Htoa = 3,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_ATOH</c></summary>
+    Atoh = 4,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_ATOA</c></summary>
+    Atoa = 5,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_ATOD</c></summary>
+    Atod = 6,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_DTOA</c></summary>
+    Dtoa = 7,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_DTOD</c></summary>
+    Dtod = 8,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_HTOH</c></summary>
+    Htoh = 9,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_PTOP</c></summary>
+    Ptop = 10,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMCPY_KIND_FORCE_INT</c></summary>
+    ForceInt = 2147483647,
+}
+
+/// <summary><c>CUpti_ActivityMemoryKind</c></summary>
+public enum CUpti_ActivityMemoryKind : int
+{
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_UNKNOWN</c></summary>
+    Unknown = 0,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_PAGEABLE</c></summary>
+    Pageable = 1,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_PINNED</c></summary>
+    Pinned = 2,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_DEVICE</c></summary>
+    Device = 3,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_ARRAY</c></summary>
+    Array = 4,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_MANAGED</c></summary>
+    Managed = 5,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_DEVICE_STATIC</c></summary>
+    DeviceStatic = 6,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_MANAGED_STATIC</c></summary>
+    ManagedStatic = 7,
+
+    /// <summary><c>CUPTI_ACTIVITY_MEMORY_KIND_FORCE_INT</c></summary>
+    ForceInt = 2147483647,
+}
+
 /// <summary><c>CUpti_ActivityPartitionedGlobalCacheConfig</c></summary>
 public enum CUpti_ActivityPartitionedGlobalCacheConfig : int
 {
@@ -274,28 +345,6 @@ public enum CUpti_ActivityPartitionedGlobalCacheConfig : int
     On = 3,
 
     /// <summary><c>CUPTI_ACTIVITY_PARTITIONED_GLOBAL_CACHE_CONFIG_FORCE_INT</c></summary>
-    ForceInt = 2147483647,
-}
-
-/// <summary><c>CUpti_ActivitySynchronizationType</c></summary>
-public enum CUpti_ActivitySynchronizationType : int
-{
-    /// <summary><c>CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_UNKNOWN</c></summary>
-    Unknown = 0,
-
-    /// <summary><c>CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_EVENT_SYNCHRONIZE</c></summary>
-    EventSynchronize = 1,
-
-    /// <summary><c>CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT</c></summary>
-    StreamWaitEvent = 2,
-
-    /// <summary><c>CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_SYNCHRONIZE</c></summary>
-    StreamSynchronize = 3,
-
-    /// <summary><c>CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_CONTEXT_SYNCHRONIZE</c></summary>
-    ContextSynchronize = 4,
-
-    /// <summary><c>CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_FORCE_INT</c></summary>
     ForceInt = 2147483647,
 }
 
@@ -350,6 +399,22 @@ public enum CUpti_ExternalCorrelationKind : int
     Size = 6,
 
     /// <summary><c>CUPTI_EXTERNAL_CORRELATION_KIND_FORCE_INT</c></summary>
+    ForceInt = 2147483647,
+}
+
+/// <summary><c>CUpti_ActivityThreadIdType</c></summary>
+public enum CUpti_ActivityThreadIdType : int
+{
+    /// <summary><c>CUPTI_ACTIVITY_THREAD_ID_TYPE_DEFAULT</c></summary>
+    Default = 0,
+
+    /// <summary><c>CUPTI_ACTIVITY_THREAD_ID_TYPE_SYSTEM</c></summary>
+    System = 1,
+
+    /// <summary><c>CUPTI_ACTIVITY_THREAD_ID_TYPE_SIZE</c></summary>
+    Size = 2,
+
+    /// <summary><c>CUPTI_ACTIVITY_THREAD_ID_TYPE_FORCE_INT</c></summary>
     ForceInt = 2147483647,
 }
 

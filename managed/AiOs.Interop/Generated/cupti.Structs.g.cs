@@ -78,6 +78,74 @@ public unsafe struct CUpti_ActivityMemcpy5
     public uint pad2;
 }
 
+/// <summary><c>CUpti_ActivityMemcpyPtoP4</c></summary>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct CUpti_ActivityMemcpyPtoP4
+{
+    /// <summary><c>CUpti_ActivityKind kind</c></summary>
+    public CUpti_ActivityKind kind;
+
+    /// <summary><c>uint8_t copyKind</c></summary>
+    public byte copyKind;
+
+    /// <summary><c>uint8_t srcKind</c></summary>
+    public byte srcKind;
+
+    /// <summary><c>uint8_t dstKind</c></summary>
+    public byte dstKind;
+
+    /// <summary><c>uint8_t flags</c></summary>
+    public byte flags;
+
+    /// <summary><c>uint64_t bytes</c></summary>
+    public ulong bytes;
+
+    /// <summary><c>uint64_t start</c></summary>
+    public ulong start;
+
+    /// <summary><c>uint64_t end</c></summary>
+    public ulong end;
+
+    /// <summary><c>uint32_t deviceId</c></summary>
+    public uint deviceId;
+
+    /// <summary><c>uint32_t contextId</c></summary>
+    public uint contextId;
+
+    /// <summary><c>uint32_t streamId</c></summary>
+    public uint streamId;
+
+    /// <summary><c>uint32_t srcDeviceId</c></summary>
+    public uint srcDeviceId;
+
+    /// <summary><c>uint32_t srcContextId</c></summary>
+    public uint srcContextId;
+
+    /// <summary><c>uint32_t dstDeviceId</c></summary>
+    public uint dstDeviceId;
+
+    /// <summary><c>uint32_t dstContextId</c></summary>
+    public uint dstContextId;
+
+    /// <summary><c>uint32_t correlationId</c></summary>
+    public uint correlationId;
+
+    /// <summary><c>void *reserved0</c></summary>
+    public void* reserved0;
+
+    /// <summary><c>uint64_t graphNodeId</c></summary>
+    public ulong graphNodeId;
+
+    /// <summary><c>uint32_t graphId</c></summary>
+    public uint graphId;
+
+    /// <summary><c>uint32_t channelID</c></summary>
+    public uint channelID;
+
+    /// <summary><c>CUpti_ChannelType channelType</c></summary>
+    public CUpti_ChannelType channelType;
+}
+
 /// <summary><c>CUpti_ActivityMemset4</c></summary>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct CUpti_ActivityMemset4
@@ -322,15 +390,15 @@ public unsafe struct CUpti_ActivityKernel9
     public uint maxActiveClusters;
 }
 
-/// <summary><c>CUpti_ActivitySynchronization</c></summary>
+/// <summary><c>CUpti_ActivityAPI</c></summary>
 [StructLayout(LayoutKind.Sequential)]
-public unsafe struct CUpti_ActivitySynchronization
+public unsafe struct CUpti_ActivityAPI
 {
     /// <summary><c>CUpti_ActivityKind kind</c></summary>
     public CUpti_ActivityKind kind;
 
-    /// <summary><c>CUpti_ActivitySynchronizationType type</c></summary>
-    public CUpti_ActivitySynchronizationType type;
+    /// <summary><c>CUpti_CallbackId cbid</c></summary>
+    public uint cbid;
 
     /// <summary><c>uint64_t start</c></summary>
     public ulong start;
@@ -338,17 +406,17 @@ public unsafe struct CUpti_ActivitySynchronization
     /// <summary><c>uint64_t end</c></summary>
     public ulong end;
 
+    /// <summary><c>uint32_t processId</c></summary>
+    public uint processId;
+
+    /// <summary><c>uint32_t threadId</c></summary>
+    public uint threadId;
+
     /// <summary><c>uint32_t correlationId</c></summary>
     public uint correlationId;
 
-    /// <summary><c>uint32_t contextId</c></summary>
-    public uint contextId;
-
-    /// <summary><c>uint32_t streamId</c></summary>
-    public uint streamId;
-
-    /// <summary><c>uint32_t cudaEventId</c></summary>
-    public uint cudaEventId;
+    /// <summary><c>uint32_t returnValue</c></summary>
+    public uint returnValue;
 }
 
 /// <summary><c>CUpti_ActivityExternalCorrelation</c></summary>

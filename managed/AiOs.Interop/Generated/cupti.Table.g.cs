@@ -10,22 +10,24 @@ namespace AiOs.Interop.Cuda;
 public sealed unsafe class CuptiTable
 {
     /// <summary>File names of the library, the preferred one first.</summary>
-    public static IReadOnlyList<string> LibraryNames { get; } = ["libcupti.so.12"];
+    public static IReadOnlyList<string> LibraryNames { get; } = ["libcupti.so.13", "libcupti.so.12", "libcupti.so"];
 
     /// <summary>Looks up every function in a library.</summary>
     /// <param name="library">Handle of the loaded library, which must stay loaded while the table is used.</param>
     /// <param name="path">Path or name of the library, for the error.</param>
     /// <exception cref="EntryPointNotFoundException">The library lacks a function.</exception>
-    public CuptiTable(nint library, string path = "libcupti.so.12")
+    public CuptiTable(nint library, string path = "libcupti.so.13")
     {
         cuptiGetTimestamp = (delegate* unmanaged[Cdecl]<ulong*, CUptiResult>)Export(library, path, "cuptiGetTimestamp");
+        cuptiGetContextId = (delegate* unmanaged[Cdecl]<CUcontext, uint*, CUptiResult>)Export(library, path, "cuptiGetContextId");
+        cuptiGetStreamIdEx = (delegate* unmanaged[Cdecl]<CUcontext, CUstream, byte, uint*, CUptiResult>)Export(library, path, "cuptiGetStreamIdEx");
         cuptiActivityEnable = (delegate* unmanaged[Cdecl]<CUpti_ActivityKind, CUptiResult>)Export(library, path, "cuptiActivityEnable");
         cuptiActivityDisable = (delegate* unmanaged[Cdecl]<CUpti_ActivityKind, CUptiResult>)Export(library, path, "cuptiActivityDisable");
         cuptiActivityGetNumDroppedRecords = (delegate* unmanaged[Cdecl]<CUcontext, uint, nuint*, CUptiResult>)Export(library, path, "cuptiActivityGetNumDroppedRecords");
         cuptiActivityGetNextRecord = (delegate* unmanaged[Cdecl]<byte*, nuint, CUpti_Activity**, CUptiResult>)Export(library, path, "cuptiActivityGetNextRecord");
         cuptiActivityRegisterCallbacks = (delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<byte**, nuint*, nuint*, void>, delegate* unmanaged[Cdecl]<CUcontext, uint, byte*, nuint, nuint, void>, CUptiResult>)Export(library, path, "cuptiActivityRegisterCallbacks");
         cuptiActivityFlushAll = (delegate* unmanaged[Cdecl]<uint, CUptiResult>)Export(library, path, "cuptiActivityFlushAll");
-        cuptiFinalize = (delegate* unmanaged[Cdecl]<CUptiResult>)Export(library, path, "cuptiFinalize");
+        cuptiSetThreadIdType = (delegate* unmanaged[Cdecl]<CUpti_ActivityThreadIdType, CUptiResult>)Export(library, path, "cuptiSetThreadIdType");
         cuptiActivityPushExternalCorrelationId = (delegate* unmanaged[Cdecl]<CUpti_ExternalCorrelationKind, ulong, CUptiResult>)Export(library, path, "cuptiActivityPushExternalCorrelationId");
         cuptiActivityPopExternalCorrelationId = (delegate* unmanaged[Cdecl]<CUpti_ExternalCorrelationKind, ulong*, CUptiResult>)Export(library, path, "cuptiActivityPopExternalCorrelationId");
         cuptiGetResultString = (delegate* unmanaged[Cdecl]<CUptiResult, byte**, CUptiResult>)Export(library, path, "cuptiGetResultString");
@@ -34,6 +36,12 @@ public sealed unsafe class CuptiTable
 
     /// <summary><c>CUptiResult cuptiGetTimestamp(uint64_t *timestamp)</c> (<see href="https://docs.nvidia.com/cupti/api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<ulong*, CUptiResult> cuptiGetTimestamp;
+
+    /// <summary><c>CUptiResult cuptiGetContextId(CUcontext context, uint32_t *contextId)</c> (<see href="https://docs.nvidia.com/cupti/api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUcontext, uint*, CUptiResult> cuptiGetContextId;
+
+    /// <summary><c>CUptiResult cuptiGetStreamIdEx(CUcontext context, CUstream stream, uint8_t perThreadStream, uint32_t *streamId)</c> (<see href="https://docs.nvidia.com/cupti/api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUcontext, CUstream, byte, uint*, CUptiResult> cuptiGetStreamIdEx;
 
     /// <summary><c>CUptiResult cuptiActivityEnable(CUpti_ActivityKind kind)</c> (<see href="https://docs.nvidia.com/cupti/api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<CUpti_ActivityKind, CUptiResult> cuptiActivityEnable;
@@ -53,8 +61,8 @@ public sealed unsafe class CuptiTable
     /// <summary><c>CUptiResult cuptiActivityFlushAll(uint32_t flag)</c> (<see href="https://docs.nvidia.com/cupti/api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<uint, CUptiResult> cuptiActivityFlushAll;
 
-    /// <summary><c>CUptiResult cuptiFinalize(void)</c> (<see href="https://docs.nvidia.com/cupti/api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<CUptiResult> cuptiFinalize;
+    /// <summary><c>CUptiResult cuptiSetThreadIdType(CUpti_ActivityThreadIdType type)</c> (<see href="https://docs.nvidia.com/cupti/api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<CUpti_ActivityThreadIdType, CUptiResult> cuptiSetThreadIdType;
 
     /// <summary><c>CUptiResult cuptiActivityPushExternalCorrelationId(CUpti_ExternalCorrelationKind kind, uint64_t id)</c> (<see href="https://docs.nvidia.com/cupti/api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<CUpti_ExternalCorrelationKind, ulong, CUptiResult> cuptiActivityPushExternalCorrelationId;

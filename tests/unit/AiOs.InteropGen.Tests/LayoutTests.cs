@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text;
 using AiOs.InteropGen.Tests.MiniCl.Layouts;
 using AiOs.InteropGen.Tests.MiniCuda.Layouts;
+using AiOs.InteropGen.Tests.MiniCupti.Layouts;
 using AiOs.InteropGen.Tests.MiniNccl.Layouts;
 using AiOs.InteropGen.Tests.MiniNvml.Layouts;
 
@@ -12,7 +13,7 @@ namespace AiOs.InteropGen.Tests;
 public class LayoutTests
 {
     private static (string Item, long Expected, long Actual)[] All() =>
-        [.. CudaTableLayout.Measure(), .. NcclTableLayout.Measure(), .. NvmlTableLayout.Measure(), .. ClTableLayout.Measure()];
+        [.. CudaTableLayout.Measure(), .. CuptiTableLayout.Measure(), .. NcclTableLayout.Measure(), .. NvmlTableLayout.Measure(), .. ClTableLayout.Measure()];
 
     [Fact]
     public void CSharp_lays_out_what_clang_does()
@@ -44,7 +45,14 @@ public class LayoutTests
             "_Generic(&cuStreamAddCallback, CUresult (*)(CUstream, void (*)(CUstream, CUresult, void *), void *, unsigned): 2)",
             "_Generic(&cuIpcOpenMemHandle, CUresult (*)(CUdeviceptr *, CUipcMemHandle, unsigned): 3)",
         ]);
-        Assert.Equal(Ask(expressions, "Headers", "mini_cuda.h"), Ask(expressions, "Generated", "mini_cuda.h"));
+        expressions.AddRange(CuptiTableLayout.Measure().Select(check => check.Item));
+        expressions.AddRange(
+        [
+            "_Alignof(CUpti_Activity)", "_Alignof(CUpti_ActivityKernel)", "sizeof(((CUpti_ActivityKernel *)0)->cacheConfig)",
+            "((CUpti_ActivityKernel){.cacheConfig.config = {.executed = 3}}).cacheConfig.both",
+            "_Generic(&cuptiRegister, CUresult (*)(void (*)(uint8_t **, size_t *)): 4)",
+        ]);
+        Assert.Equal(Ask(expressions, "Headers", "mini_cupti.h"), Ask(expressions, "Generated", "mini_cupti.h"));
     }
 
     [Theory]
@@ -92,7 +100,7 @@ public class LayoutTests
         Assert.NotEmpty(typeof(MiniCl.cl_device_type).GetCustomAttributes<FlagsAttribute>());
     }
 
-    private static string[] Ask(IEnumerable<string> expressions) => Ask(expressions, "Headers", "mini_cl.h", "mini_nccl.h", "mini_nvml.h");
+    private static string[] Ask(IEnumerable<string> expressions) => Ask(expressions, "Headers", "mini_cl.h", "mini_cupti.h", "mini_nccl.h", "mini_nvml.h");
 
     private static string[] Ask(IEnumerable<string> expressions, string folder, params string[] headers)
     {

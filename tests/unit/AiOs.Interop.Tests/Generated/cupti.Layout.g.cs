@@ -12,17 +12,20 @@ internal static unsafe class CuptiTableLayout
     [
         ("sizeof(CUptiResult)", 4, sizeof(CUptiResult)),
         ("sizeof(CUpti_ActivityKind)", 4, sizeof(CUpti_ActivityKind)),
+        ("sizeof(CUpti_ActivityThreadIdType)", 4, sizeof(CUpti_ActivityThreadIdType)),
         ("sizeof(CUpti_ExternalCorrelationKind)", 4, sizeof(CUpti_ExternalCorrelationKind)),
         ("sizeof(CUpti_ActivityFlag)", 4, sizeof(CUpti_ActivityFlag)),
+        ("sizeof(CUpti_ActivityMemcpyKind)", 4, sizeof(CUpti_ActivityMemcpyKind)),
+        ("sizeof(CUpti_ActivityMemoryKind)", 4, sizeof(CUpti_ActivityMemoryKind)),
         ("sizeof(CUpti_ChannelType)", 4, sizeof(CUpti_ChannelType)),
         ("sizeof(CUpti_ActivityPartitionedGlobalCacheConfig)", 4, sizeof(CUpti_ActivityPartitionedGlobalCacheConfig)),
         ("sizeof(CUpti_FuncShmemLimitConfig)", 4, sizeof(CUpti_FuncShmemLimitConfig)),
-        ("sizeof(CUpti_ActivitySynchronizationType)", 4, sizeof(CUpti_ActivitySynchronizationType)),
         .. Measure_CUpti_Activity(),
         .. Measure_CUpti_ActivityMemcpy5(),
+        .. Measure_CUpti_ActivityMemcpyPtoP4(),
         .. Measure_CUpti_ActivityMemset4(),
         .. Measure_CUpti_ActivityKernel9(),
-        .. Measure_CUpti_ActivitySynchronization(),
+        .. Measure_CUpti_ActivityAPI(),
         .. Measure_CUpti_ActivityExternalCorrelation(),
     ];
 
@@ -83,6 +86,57 @@ internal static unsafe class CuptiTableLayout
             ("sizeof(((CUpti_ActivityMemcpy5 *)0)->channelType)", 4, sizeof(CUpti_ChannelType)),
             ("offsetof(CUpti_ActivityMemcpy5, pad2)", 84, (byte*)&item.pad2 - (byte*)&item),
             ("sizeof(((CUpti_ActivityMemcpy5 *)0)->pad2)", 4, sizeof(uint)),
+        ];
+    }
+
+    private static (string Item, long Expected, long Actual)[] Measure_CUpti_ActivityMemcpyPtoP4()
+    {
+        CUpti_ActivityMemcpyPtoP4 item = default;
+        return
+        [
+            ("sizeof(CUpti_ActivityMemcpyPtoP4)", 96, sizeof(CUpti_ActivityMemcpyPtoP4)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, kind)", 0, (byte*)&item.kind - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->kind)", 4, sizeof(CUpti_ActivityKind)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, copyKind)", 4, (byte*)&item.copyKind - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->copyKind)", 1, sizeof(byte)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, srcKind)", 5, (byte*)&item.srcKind - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->srcKind)", 1, sizeof(byte)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, dstKind)", 6, (byte*)&item.dstKind - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->dstKind)", 1, sizeof(byte)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, flags)", 7, (byte*)&item.flags - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->flags)", 1, sizeof(byte)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, bytes)", 8, (byte*)&item.bytes - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->bytes)", 8, sizeof(ulong)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, start)", 16, (byte*)&item.start - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->start)", 8, sizeof(ulong)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, end)", 24, (byte*)&item.end - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->end)", 8, sizeof(ulong)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, deviceId)", 32, (byte*)&item.deviceId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->deviceId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, contextId)", 36, (byte*)&item.contextId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->contextId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, streamId)", 40, (byte*)&item.streamId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->streamId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, srcDeviceId)", 44, (byte*)&item.srcDeviceId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->srcDeviceId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, srcContextId)", 48, (byte*)&item.srcContextId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->srcContextId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, dstDeviceId)", 52, (byte*)&item.dstDeviceId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->dstDeviceId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, dstContextId)", 56, (byte*)&item.dstContextId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->dstContextId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, correlationId)", 60, (byte*)&item.correlationId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->correlationId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, reserved0)", 64, (byte*)&item.reserved0 - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->reserved0)", 8, sizeof(void*)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, graphNodeId)", 72, (byte*)&item.graphNodeId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->graphNodeId)", 8, sizeof(ulong)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, graphId)", 80, (byte*)&item.graphId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->graphId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, channelID)", 84, (byte*)&item.channelID - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->channelID)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityMemcpyPtoP4, channelType)", 88, (byte*)&item.channelType - (byte*)&item),
+            ("sizeof(((CUpti_ActivityMemcpyPtoP4 *)0)->channelType)", 4, sizeof(CUpti_ChannelType)),
         ];
     }
 
@@ -230,28 +284,28 @@ internal static unsafe class CuptiTableLayout
         ];
     }
 
-    private static (string Item, long Expected, long Actual)[] Measure_CUpti_ActivitySynchronization()
+    private static (string Item, long Expected, long Actual)[] Measure_CUpti_ActivityAPI()
     {
-        CUpti_ActivitySynchronization item = default;
+        CUpti_ActivityAPI item = default;
         return
         [
-            ("sizeof(CUpti_ActivitySynchronization)", 40, sizeof(CUpti_ActivitySynchronization)),
-            ("offsetof(CUpti_ActivitySynchronization, kind)", 0, (byte*)&item.kind - (byte*)&item),
-            ("sizeof(((CUpti_ActivitySynchronization *)0)->kind)", 4, sizeof(CUpti_ActivityKind)),
-            ("offsetof(CUpti_ActivitySynchronization, type)", 4, (byte*)&item.type - (byte*)&item),
-            ("sizeof(((CUpti_ActivitySynchronization *)0)->type)", 4, sizeof(CUpti_ActivitySynchronizationType)),
-            ("offsetof(CUpti_ActivitySynchronization, start)", 8, (byte*)&item.start - (byte*)&item),
-            ("sizeof(((CUpti_ActivitySynchronization *)0)->start)", 8, sizeof(ulong)),
-            ("offsetof(CUpti_ActivitySynchronization, end)", 16, (byte*)&item.end - (byte*)&item),
-            ("sizeof(((CUpti_ActivitySynchronization *)0)->end)", 8, sizeof(ulong)),
-            ("offsetof(CUpti_ActivitySynchronization, correlationId)", 24, (byte*)&item.correlationId - (byte*)&item),
-            ("sizeof(((CUpti_ActivitySynchronization *)0)->correlationId)", 4, sizeof(uint)),
-            ("offsetof(CUpti_ActivitySynchronization, contextId)", 28, (byte*)&item.contextId - (byte*)&item),
-            ("sizeof(((CUpti_ActivitySynchronization *)0)->contextId)", 4, sizeof(uint)),
-            ("offsetof(CUpti_ActivitySynchronization, streamId)", 32, (byte*)&item.streamId - (byte*)&item),
-            ("sizeof(((CUpti_ActivitySynchronization *)0)->streamId)", 4, sizeof(uint)),
-            ("offsetof(CUpti_ActivitySynchronization, cudaEventId)", 36, (byte*)&item.cudaEventId - (byte*)&item),
-            ("sizeof(((CUpti_ActivitySynchronization *)0)->cudaEventId)", 4, sizeof(uint)),
+            ("sizeof(CUpti_ActivityAPI)", 40, sizeof(CUpti_ActivityAPI)),
+            ("offsetof(CUpti_ActivityAPI, kind)", 0, (byte*)&item.kind - (byte*)&item),
+            ("sizeof(((CUpti_ActivityAPI *)0)->kind)", 4, sizeof(CUpti_ActivityKind)),
+            ("offsetof(CUpti_ActivityAPI, cbid)", 4, (byte*)&item.cbid - (byte*)&item),
+            ("sizeof(((CUpti_ActivityAPI *)0)->cbid)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityAPI, start)", 8, (byte*)&item.start - (byte*)&item),
+            ("sizeof(((CUpti_ActivityAPI *)0)->start)", 8, sizeof(ulong)),
+            ("offsetof(CUpti_ActivityAPI, end)", 16, (byte*)&item.end - (byte*)&item),
+            ("sizeof(((CUpti_ActivityAPI *)0)->end)", 8, sizeof(ulong)),
+            ("offsetof(CUpti_ActivityAPI, processId)", 24, (byte*)&item.processId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityAPI *)0)->processId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityAPI, threadId)", 28, (byte*)&item.threadId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityAPI *)0)->threadId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityAPI, correlationId)", 32, (byte*)&item.correlationId - (byte*)&item),
+            ("sizeof(((CUpti_ActivityAPI *)0)->correlationId)", 4, sizeof(uint)),
+            ("offsetof(CUpti_ActivityAPI, returnValue)", 36, (byte*)&item.returnValue - (byte*)&item),
+            ("sizeof(((CUpti_ActivityAPI *)0)->returnValue)", 4, sizeof(uint)),
         ];
     }
 
