@@ -79,6 +79,7 @@ CUresult instantiate(Driver &driver, CUgraphExec *created, CUgraph handle) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   auto exec = std::make_unique<GraphExec>();
+  exec->number = static_cast<std::uint32_t>(++driver.numbers);
   exec->index = numbers(*graph);
   exec->plan = make_plan(*graph, exec->index);
   if (!has_order(*exec->plan)) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "activity.h"
 #include "state.h"
 
 namespace aios::sim::driver {
@@ -154,8 +155,17 @@ void start(Driver &driver, Lock &lock, Device &device, Choice choice) {
     return;
   }
   Work own = work;
+  activity::Origin origin{command.call, command.graph};
+  if (choice.node >= 0) {
+    origin.node = (std::uint64_t{command.graph} << 32) + static_cast<std::uint64_t>(choice.node) + 1;
+  }
   lock.unlock();
+  const std::int64_t begun = now_ns();
   Result result = execute(driver, device, own);
+  if (result.error == CUDA_SUCCESS) {
+    activity::note(driver, stream, own, origin, begun, now_ns());
+    activity::deliver(false);
+  }
   lock.lock();
   finish(driver, stream, choice.node, result);
 }
@@ -214,6 +224,7 @@ CUresult enqueue(Driver &driver, Stream &stream, Work work) {
     return record_node(driver, stream, std::move(work));
   }
   Command command;
+  command.call = activity::note_call();
   command.work = std::move(work);
   command.after = implied(stream);
   push(driver, stream, std::move(command));
@@ -222,6 +233,8 @@ CUresult enqueue(Driver &driver, Stream &stream, Work work) {
 
 CUresult enqueue(Driver &driver, Stream &stream, GraphExec &exec) {
   Command command;
+  command.call = activity::note_call();
+  command.graph = exec.number;
   command.plan = exec.plan;
   command.after = implied(stream);
   if (!is_reached(exec.last)) {

@@ -41,8 +41,8 @@ bool read_number(const char *name, std::uint64_t least, std::uint64_t most, std:
 
 bool read_faults(Faults &faults, std::string &problem) {
   const std::pair<std::string_view, std::uint64_t *> known[] = {
-      {"oom", &faults.oom},   {"lost", &faults.lost},     {"launch", &faults.launch},
-      {"arch", &faults.arch}, {"driver", &faults.driver}, {"init", &faults.init},
+      {"oom", &faults.oom},       {"lost", &faults.lost}, {"launch", &faults.launch}, {"arch", &faults.arch},
+      {"driver", &faults.driver}, {"init", &faults.init}, {"cupti", &faults.cupti},
   };
   const char *variable = std::getenv("AIOS_CUDASIM_FAULTS");
   std::string_view rest = variable == nullptr ? "" : variable;
@@ -54,7 +54,7 @@ bool read_faults(Faults &faults, std::string &problem) {
                               [&](const auto &candidate) { return candidate.first == entry.substr(0, sign); });
     if (sign == std::string_view::npos || fault == std::end(known) || !parse(entry.substr(sign + 1), *fault->second)) {
       problem = "AIOS_CUDASIM_FAULTS has \"" + std::string(entry) +
-                "\"; give it a comma list of oom=N, lost=N, launch=N, arch=N, driver=N and init=N";
+                "\"; give it a comma list of oom=N, lost=N, launch=N, arch=N, driver=N, init=N and cupti=N";
       return false;
     }
   }

@@ -15,6 +15,7 @@ struct Faults {
   std::uint64_t arch = 0;   ///< Compute capability, times ten, that the kernels were not compiled for.
   std::uint64_t driver = 0; ///< Version that the driver reports.
   std::uint64_t init = 0;   ///< What cuInit returns.
+  std::uint64_t cupti = 0;  ///< What cuptiActivityEnable returns.
 };
 
 struct Settings {

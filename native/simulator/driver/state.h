@@ -55,6 +55,7 @@ struct Plan {
 };
 
 struct GraphExec {
+  std::uint32_t number = 0; ///< By which activities name it.
   std::shared_ptr<const Plan> plan;
   std::unordered_map<const Node *, int> index;
   MarkerPtr last; ///< The end of the last launch: a graph never runs beside itself.
@@ -74,6 +75,8 @@ struct Command {
   std::function<bool()> until; ///< What else has to hold before it runs; asked again and again. Null for nothing.
   MarkerPtr done;
   std::int64_t not_before = 0;
+  std::uint32_t call = 0;  ///< The number of the call that enqueued it, see activity.h.
+  std::uint32_t graph = 0; ///< The number of the launched instance; 0 for none.
 };
 
 /// A capture: what is enqueued to its streams becomes nodes.
@@ -160,7 +163,7 @@ struct Driver {
   Addresses addresses;
   int waiting = 0; ///< Threads of the host that wait for work: delays end.
   std::uint64_t launches = 0, allocations = 0;
-  unsigned long long numbers = 0; ///< Of streams and captures.
+  unsigned long long numbers = 0; ///< Of streams, captures and instances of graphs.
   std::set<Stream *> streams;     ///< Those that a caller may still name.
   std::set<Event *> events;
   std::set<Graph *> graphs;
