@@ -28,6 +28,11 @@ internal static class Timeline
         {
             TraceLog log = session.Stop();
             ChromeTrace.Write(file, log);
+            if (log.Problem is not null)
+            {
+                Console.Error.WriteLine($"{path}: no device commands: {log.Problem}");
+            }
+
             if (log.Dropped > 0)
             {
                 Console.Error.WriteLine($"{path}: the first {log.Records.Count} commands; {log.Dropped} more had no room");

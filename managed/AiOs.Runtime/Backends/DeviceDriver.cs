@@ -116,6 +116,9 @@ internal abstract unsafe class DeviceDriver : IDisposable
 
     public abstract aios_status StopTrace(out long records, out long dropped);
 
+    /// <summary>Why the trace that was stopped last has no commands, and what to do; null when it has them.</summary>
+    public virtual string? TraceProblem => null;
+
     public abstract aios_status ReadTrace(long index, out TraceRecord record);
 
     /// <summary>Gives back what the driver holds; nothing of the device is in use.</summary>

@@ -37,6 +37,11 @@ public static class ChromeTrace
         json.WriteString("displayTimeUnit", "ms");
         json.WriteStartObject("otherData");
         json.WriteNumber("dropped", log.Dropped);
+        if (log.Problem is not null)
+        {
+            json.WriteString("problem", log.Problem);
+        }
+
         json.WriteEndObject();
         json.WriteStartArray("traceEvents");
         Names(json, log);

@@ -13,4 +13,11 @@ public sealed record TraceLog(
     long Dropped,
     IReadOnlyDictionary<long, string> Streams,
     IReadOnlyList<HostSpan> Spans,
-    IReadOnlyList<MemorySample> Memory);
+    IReadOnlyList<MemorySample> Memory)
+{
+    /// <summary>
+    /// Why the device's commands are missing, and what to do, in one line; null when they are there. The rest of the trace
+    /// is complete either way.
+    /// </summary>
+    public string? Problem { get; init; }
+}

@@ -66,7 +66,7 @@ public sealed class TraceSession : IDisposable
             _device.Check(_device.Driver.ReadTrace(i, out records[i]), "trace_read");
         }
 
-        return new TraceLog(_device.Name, records, dropped, _device.StreamNames(), [.. _spans], [.. _memory]);
+        return new TraceLog(_device.Name, records, dropped, _device.StreamNames(), [.. _spans], [.. _memory]) { Problem = _device.Driver.TraceProblem };
     }
 
     /// <summary>Ends the recording, if it goes on, and forgets it.</summary>
@@ -78,7 +78,8 @@ public sealed class TraceSession : IDisposable
         }
     }
 
-    private static long Nanoseconds(long timestamp) => (long)(timestamp * (1e9 / Stopwatch.Frequency));
+    /// <summary>Nanoseconds of the monotonic clock.</summary>
+    internal static long Nanoseconds(long timestamp) => (long)(timestamp * (1e9 / Stopwatch.Frequency));
 
     private aios_status End(out long records, out long dropped)
     {

@@ -28,6 +28,50 @@ public sealed class BackendTests
         }
     }
 
+    /// <summary>A step's commands are in its timeline: its kernels on the track of the stream, within the host's step.</summary>
+    [Fact]
+    public void A_simulated_run_has_a_timeline_with_the_kernels_of_its_stream()
+    {
+        using TemporaryDirectory directory = new();
+        JsonElement[] events = Timeline(directory, [], out string error);
+        Assert.DoesNotContain("no device commands", error, StringComparison.Ordinal);
+        double[] tracks = [.. events.Where(e => Text(e, "name") == "thread_name" && Number(e, "pid") == 1).Select(e => Number(e, "tid"))];
+        double track = Assert.Single(tracks);
+        JsonElement[] commands = [.. events.Where(e => Text(e, "ph") == "X" && Number(e, "pid") == 1)];
+        Assert.All(commands, command => Assert.Equal(track, Number(command, "tid")));
+        Assert.Superset(new HashSet<string> { "gather_kernel", "adamw_kernel", "copy" }, commands.Select(command => Text(command, "name")).ToHashSet());
+        JsonElement[] steps = [.. events.Where(e => Text(e, "cat") == "host" && Text(e, "name") == "step").OrderBy(e => Number(e, "ts"))];
+        JsonElement[] updates = [.. commands.Where(e => Text(e, "name") == "adamw_kernel").OrderBy(e => Number(e, "ts"))];
+        Assert.Equal((3, 3), (steps.Length, updates.Length));
+        Assert.All(updates.Zip(steps), pair => Assert.True(Number(pair.First, "ts") >= Number(pair.Second, "ts"), "an update ran before its step"));
+    }
+
+    [Fact]
+    public void A_timeline_without_commands_says_so()
+    {
+        using TemporaryDirectory directory = new();
+        JsonElement[] events = Timeline(directory, new() { ["AIOS_CUDASIM_FAULTS"] = "cupti=39" }, out string error);
+        Assert.Contains(
+            "trace.json: no device commands: cuptiActivityEnable: CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED; end other profilers of this process",
+            error, StringComparison.Ordinal);
+        Assert.DoesNotContain(events, e => Text(e, "ph") == "X" && Number(e, "pid") == 1);
+        Assert.Contains(events, e => Text(e, "cat") == "host" && Text(e, "name") == "step");
+        Assert.Contains(events, e => Text(e, "ph") == "C");
+    }
+
+    private static JsonElement[] Timeline(TemporaryDirectory directory, Dictionary<string, string> environment, out string error)
+    {
+        using CliProcess process = CliProcess.Start(
+            directory.Path, environment, [.. Tiny.Model, "--backend", "cuda-sim", "--steps", "3", "--trace", "trace.json"]);
+        error = process.Wait().Succeeded().Error;
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(directory.File("trace.json")));
+        return [.. json.RootElement.Clone().GetProperty("traceEvents").EnumerateArray()];
+    }
+
+    private static string Text(JsonElement element, string name) => element.GetProperty(name).GetString()!;
+
+    private static double Number(JsonElement element, string name) => element.GetProperty(name).GetDouble();
+
     private static double[] Losses(TemporaryDirectory directory, string backend, string options)
     {
         CliProcess.Run(directory.Path,

@@ -8,12 +8,9 @@ namespace AiOs.Runtime.Tests;
 [Collection("one at a time")] // a process records one trace
 public class TraceTests
 {
-    private const string NoCommands = "on CUDA a trace has the host and the memory, and no commands (docs/design/cuda.md)";
-
     [Fact]
     public void A_trace_has_a_track_per_stream_the_host_and_memory()
     {
-        Assert.SkipUnless(Device.DefaultName == "cpu", NoCommands);
         using Device device = Device.Open();
         using Stream first = device.CreateStream(new StreamOptions { Name = "first" }), second = device.CreateStream(new StreamOptions { Name = "second" });
         using DeviceMemory<byte> a = device.Allocate<byte>(1 << 16, first), b = device.Allocate<byte>(1 << 16, second);
@@ -36,7 +33,7 @@ public class TraceTests
             device.Synchronize();
         }
 
-        TraceLog log = session.Stop();
+        TraceLog log = Stop(session);
         Assert.Equal(0, log.Dropped);
         Assert.Throws<InvalidOperationException>(session.Stop);
         using JsonDocument json = Render(log);
@@ -75,7 +72,6 @@ public class TraceTests
     [Fact]
     public void What_there_is_no_room_for_is_counted()
     {
-        Assert.SkipUnless(Device.DefaultName == "cpu", NoCommands);
         using Device device = Device.Open();
         using Stream stream = device.CreateStream();
         using DeviceMemory<byte> memory = device.Allocate<byte>(16, stream);
@@ -87,11 +83,165 @@ public class TraceTests
         }
 
         stream.Synchronize();
-        TraceLog log = session.Stop();
+        TraceLog log = Stop(session);
         Assert.Equal((5, 7L), (log.Records.Count, log.Dropped));
         using JsonDocument json = Render(log);
         Assert.Equal(7, json.RootElement.GetProperty("otherData").GetProperty("dropped").GetInt64());
         TraceSession.Start(device).Dispose();
+    }
+
+    [Fact]
+    public unsafe void Commands_of_two_streams_come_in_their_order_within_the_time_of_the_host()
+    {
+        const int Rounds = 30;
+        using Device device = Device.Open();
+        using Stream first = device.CreateStream();
+        using DeviceMemory<float> a = device.Allocate<float>(256, first), b = device.Allocate<float>(256, first);
+        long before = Now();
+        using TraceSession session = TraceSession.Start(device);
+        using Stream second = device.CreateStream(); // which the trace learns of while it is recorded
+        long gone;
+        using (Stream third = device.CreateStream())
+        {
+            gone = third.Number;
+            Launch(device, third, a);
+            third.Synchronize();
+        }
+
+        for (int i = 0; i < Rounds; i++)
+        {
+            Launch(device, first, a);
+            a.Span.Slice(0, 100).CopyTo(a.Span.Slice(100, 100), first);
+            b.Span.Fill(1, second);
+            Launch(device, second, b);
+        }
+
+        device.Synchronize();
+        long after = Now();
+        TraceLog log = Stop(session);
+        string kernel = Device.DefaultName == "cpu" ? "aios_fill" : "fill_kernel";
+        AssertOrder(log, gone, [kernel], before, after);
+        AssertOrder(log, first.Number, [.. Enumerable.Repeat<string[]>([kernel, "copy"], Rounds).SelectMany(pair => pair)], before, after);
+        AssertOrder(log, second.Number, [.. Enumerable.Repeat<string[]>(["fill", kernel], Rounds).SelectMany(pair => pair)], before, after);
+        Assert.All(log.Records.Where(record => record.Name == "copy"), record => Assert.Equal(400, record.Bytes));
+        Assert.NotEqual(0, Assert.Single(log.Records.Select(record => record.Thread).Distinct()));
+        Assert.Equal(log.Records.Select(record => record.EndNs).Order(), log.Records.Select(record => record.EndNs));
+    }
+
+    [Fact]
+    public void Nodes_of_a_graph_are_on_the_stream_of_the_launch_and_within_it()
+    {
+        const int Launches = 5;
+        using Device device = Device.Open();
+        using Stream first = device.CreateStream(), side = device.CreateStream();
+        using DeviceMemory<byte> a = device.Allocate<byte>(1 << 16, first), b = device.Allocate<byte>(1 << 16, first);
+        using Event fork = device.CreateEvent(), join = device.CreateEvent();
+        using Graph graph = Graph.Capture(first, s =>
+        {
+            s.Record(fork);
+            side.WaitFor(fork);
+            a.Span.Fill(1, s);
+            b.Span.Fill(2, side);
+            side.Record(join);
+            s.WaitFor(join);
+            a.Span.CopyTo(b.Span, s);
+        });
+        using TraceSession session = TraceSession.Start(device);
+        for (int i = 0; i < Launches; i++)
+        {
+            graph.Launch(side);
+        }
+
+        device.Synchronize();
+        TraceLog log = Stop(session);
+        Assert.All(log.Records, record => Assert.Equal(side.Number, record.Stream));
+        TraceRecord[] launches = [.. log.Records.Where(record => record.Name == "graph")];
+        // The CPU launches a piece for each branch and join, and a branch runs beside them.
+        bool pieces = Device.DefaultName == "cpu";
+        Assert.Equal(Launches * (pieces ? 3 : 1), launches.Length);
+        Assert.All(launches, launch => Assert.InRange(launch.EnqueuedNs, 1, launch.StartNs));
+        TraceRecord[] nodes = [.. log.Records.Where(record => record.Name != "graph").OrderBy(record => record.StartNs)];
+        Assert.Equal(3 * Launches, nodes.Length);
+        Assert.All(nodes, node => Assert.Equal((0L, 0L, 1L << 16), (node.Thread, node.EnqueuedNs, node.Bytes)));
+        Assert.All(nodes.Where(node => !pieces || node.Branch == 0), node => Assert.Contains(launches, launch => launch.StartNs <= node.StartNs && node.EndNs <= launch.EndNs));
+        long last = 0;
+        foreach (TraceRecord[] launch in nodes.Chunk(3))
+        {
+            Assert.Equal(["fill", "fill", "copy"], launch.Select(node => node.Name));
+            Assert.All(launch[..2], fill => Assert.InRange(fill.StartNs, last, fill.EndNs));
+            Assert.All(launch[..2], fill => Assert.True(fill.EndNs <= launch[2].StartNs));
+            last = launch[2].EndNs;
+        }
+    }
+
+    [Fact]
+    public void A_trace_is_recorded_again_and_again()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        using DeviceMemory<byte> memory = device.Allocate<byte>(16, stream);
+        for (int i = 0; i < 100; i++)
+        {
+            using TraceSession session = TraceSession.Start(device);
+            for (int j = 0; j <= i; j++)
+            {
+                memory.Span.Fill(1, stream);
+            }
+
+            stream.Synchronize();
+            if (i % 3 > 0) // the others are forgotten
+            {
+                Assert.Equal(i + 1, Stop(session).Records.Count);
+            }
+        }
+
+        Assert.Equal(0, CudaTrace.Buffers);
+        Assert.Throws<BackendException>(() => TraceSession.Start(device, 0));
+    }
+
+    [Fact]
+    public void A_trace_is_of_one_device_and_has_the_copies_it_makes_to_others()
+    {
+        using Device here = Device.Open("cuda-sim:0"), there = Device.Open("cuda-sim:1");
+        using Stream source = here.CreateStream(), target = there.CreateStream();
+        using DeviceMemory<int> from = here.Allocate<int>(1000, source), to = there.Allocate<int>(1000, target);
+        using TraceSession session = TraceSession.Start(here);
+        to.Span.Fill(1, target);
+        from.Span.Fill(2, source);
+        from.Span.CopyTo(to.Span, source);
+        to.Span.Fill(3, target);
+        there.Synchronize();
+        TraceLog log = Stop(session);
+        Assert.Equal(
+            [("fill", source.Number, 4000L), ("copy", source.Number, 4000L)], log.Records.Select(record => (record.Name, record.Stream, record.Bytes)));
+    }
+
+    [Fact]
+    public void What_keeps_commands_away_is_said_in_the_trace()
+    {
+        string folder = Directory.CreateTempSubdirectory("aios-cupti-").FullName;
+        try
+        {
+            string none = Path.Combine(folder, "none.so"), text = Path.Combine(folder, "text.so");
+            File.WriteAllText(text, "no library");
+            Assert.Equal("libcupti was not found in 1 places; install cuda-cupti or set CUDA_HOME", CuptiLibrary.Search([none]).Problem);
+            CuptiLibrary spoiled = CuptiLibrary.Search([none, text]);
+            Assert.Equal($"{text} cannot be loaded; install cuda-cupti or set CUDA_HOME", spoiled.Problem);
+            Assert.Equal([(none, "not found"), (text, "cannot be loaded")], spoiled.Tried);
+            string other = AiOs.Interop.NativeLibraries.Probe("aios_cpu").Path!;
+            Assert.StartsWith($"{other} does not export cupti", CuptiLibrary.Search([other]).Problem, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, true);
+        }
+
+        IReadOnlyList<string> places = CuptiLibrary.Candidates(["PATH_THAT_NOBODY_SETS"]);
+        Assert.Equal("libcupti.so.13", places[0]);
+        Assert.Contains("/usr/local/cuda/extras/CUPTI/lib64/libcupti.so.12", places);
+        Assert.Contains("/usr/local/cuda/lib64/libcupti.so", places);
+        using JsonDocument json = Render(new TraceLog("cuda", [], 0, new Dictionary<long, string>(), [], []) { Problem = "there is none" });
+        Assert.Equal("there is none", json.RootElement.GetProperty("otherData").GetProperty("problem").GetString());
     }
 
     [Fact]
@@ -124,6 +274,36 @@ public class TraceTests
         listener.RecordObservableInstruments();
         Assert.Empty(seen);
     }
+
+    /// <summary>Ends a trace of commands; where the machine's CUDA has no CUPTI there are none to look at.</summary>
+    private static TraceLog Stop(TraceSession session)
+    {
+        TraceLog log = session.Stop();
+        Assert.SkipWhen(log.Problem is not null && Device.DefaultName == "cuda", log.Problem ?? "");
+        Assert.Null(log.Problem);
+        return log;
+    }
+
+    private static unsafe void Launch(Device device, Stream stream, DeviceMemory<float> memory) =>
+        device.Check(device.Kernels.aios_fill(stream.Handle, (void*)memory.Pointer, memory.Length, 1, AiOs.Interop.aios_dtype.F32), "aios_fill");
+
+    /// <summary>A stream has commands of these names, one after the other, each enqueued before it began.</summary>
+    private static void AssertOrder(TraceLog log, long stream, string[] names, long before, long after)
+    {
+        TraceRecord[] records = [.. log.Records.Where(record => record.Stream == stream).OrderBy(record => record.StartNs)];
+        Assert.Equal(names, records.Select(record => record.Name));
+        long last = before;
+        foreach (TraceRecord record in records)
+        {
+            Assert.InRange(record.EnqueuedNs, before, record.StartNs);
+            Assert.InRange(record.StartNs, last, record.EndNs);
+            last = record.EndNs;
+        }
+
+        Assert.InRange(last, before, after);
+    }
+
+    private static long Now() => TraceSession.Nanoseconds(Stopwatch.GetTimestamp());
 
     /// <summary>Slices of a track follow or enclose each other, in the order of the file.</summary>
     private static void AssertNested(JsonElement[] slices)

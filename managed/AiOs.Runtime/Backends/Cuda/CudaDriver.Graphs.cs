@@ -3,7 +3,7 @@ using AiOs.Interop.Cuda;
 
 namespace AiOs.Runtime;
 
-/// <summary>Captures, graphs, and traces.</summary>
+/// <summary>Captures and graphs.</summary>
 internal sealed unsafe partial class CudaDriver
 {
     private readonly Lock _captureGate = new();
@@ -11,7 +11,6 @@ internal sealed unsafe partial class CudaDriver
     private readonly Dictionary<nint, CudaCapture> _captured = [];
     private readonly Dictionary<nint, CudaGraph> _graphs = [];
     private volatile int _capturing;
-    private int _tracing;
 
     public override aios_status BeginCapture(aios_stream stream) => Begin(stream, null, 0, 0);
 
@@ -86,7 +85,11 @@ internal sealed unsafe partial class CudaDriver
             CudaCallbacks.Move(call, known);
         }
 
-        return _context.Fold(_cuda.cuGraphLaunch(launched.Exec, new CUstream(stream.Value)));
+        CudaTrace? trace = CudaTrace.Of(_context);
+        trace?.BeginLaunch(known);
+        CUresult result = _cuda.cuGraphLaunch(launched.Exec, known.Handle);
+        trace?.EndLaunch();
+        return _context.Fold(result);
     }
 
     public override aios_status DestroyGraph(aios_graph graph)
@@ -120,24 +123,6 @@ internal sealed unsafe partial class CudaDriver
     {
         node = Find(graph)[index];
         return aios_status.Ok;
-    }
-
-    /// <summary>Begins a trace, in which the driver has no part: it records the host and the memory alone.</summary>
-    public override aios_status StartTrace(long capacity) => Interlocked.Exchange(ref _tracing, 1) == 0
-        ? aios_status.Ok
-        : CudaContext.Fail(aios_status.InvalidArgument, "a trace is being recorded");
-
-    public override aios_status StopTrace(out long records, out long dropped)
-    {
-        (records, dropped) = (0, 0);
-        _tracing = 0;
-        return aios_status.Ok;
-    }
-
-    public override aios_status ReadTrace(long index, out TraceRecord record)
-    {
-        record = default;
-        return CudaContext.Fail(aios_status.InvalidArgument, "the trace has no records");
     }
 
     private CudaGraph Find(aios_graph graph)

@@ -124,6 +124,7 @@ internal sealed unsafe partial class CudaDriver : DeviceDriver
             result = _findings.Add(_context, known);
             _streams[created.Value] = known;
             _callbacks.Add(known);
+            CudaTrace.Of(_context)?.Add(known);
             stream = new aios_stream(created.Value);
         }
 
