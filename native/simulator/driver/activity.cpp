@@ -3,7 +3,6 @@
 // threads that it has never seen, with calls and what they led to far apart.
 #include "activity.h"
 
-#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <sys/syscall.h>
@@ -37,7 +36,7 @@ struct Collector {
 
 std::atomic<bool> listening{false}; // all that is paid as long as nobody listens
 std::atomic<std::uint32_t> calls{0};
-thread_local std::vector<std::pair<CUpti_ExternalCorrelationKind, std::uint64_t>> external;
+thread_local std::map<CUpti_ExternalCorrelationKind, std::vector<std::uint64_t>> external;
 
 Collector &collector() {
   static Collector &only = *new Collector; // the threads of the devices outlive everything
@@ -161,6 +160,19 @@ std::uint32_t note_call() {
   }
   Collector &all = collector();
   const std::lock_guard lock(all.mutex);
+  if (!all.kinds.contains(CUPTI_ACTIVITY_KIND_DRIVER)) {
+    return number;
+  }
+  for (const auto &[kind, ids] : external) {
+    if (!ids.empty()) {
+      CUpti_ActivityExternalCorrelation record = {};
+      record.kind = CUPTI_ACTIVITY_KIND_EXTERNAL_CORRELATION;
+      record.externalKind = kind;
+      record.externalId = ids.back();
+      record.correlationId = number;
+      add(all, record.kind, record);
+    }
+  }
   CUpti_ActivityAPI call = {};
   call.kind = CUPTI_ACTIVITY_KIND_DRIVER;
   call.start = call.end = timestamp(now_ns());
@@ -168,14 +180,6 @@ std::uint32_t note_call() {
   call.threadId = thread_id(all.thread_id_type);
   call.correlationId = number;
   add(all, call.kind, call);
-  for (auto [kind, id] : external) {
-    CUpti_ActivityExternalCorrelation record = {};
-    record.kind = CUPTI_ACTIVITY_KIND_EXTERNAL_CORRELATION;
-    record.externalKind = kind;
-    record.externalId = id;
-    record.correlationId = number;
-    add(all, record.kind, record);
-  }
   return number;
 }
 
@@ -272,16 +276,16 @@ void enable(CUpti_ActivityKind kind, bool enabled) {
 }
 
 void push(CUpti_ExternalCorrelationKind kind, std::uint64_t id) {
-  external.emplace_back(kind, id);
+  external[kind].push_back(id);
 }
 
 bool pop(CUpti_ExternalCorrelationKind kind, std::uint64_t &id) {
-  const auto last = std::find_if(external.rbegin(), external.rend(), [=](auto entry) { return entry.first == kind; });
-  if (last == external.rend()) {
+  std::vector<std::uint64_t> &ids = external[kind];
+  if (ids.empty()) {
     return false;
   }
-  id = last->second;
-  external.erase(std::next(last).base());
+  id = ids.back();
+  ids.pop_back();
   return true;
 }
 

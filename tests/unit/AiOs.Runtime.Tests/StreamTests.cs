@@ -252,10 +252,17 @@ public class StreamTests
             }
         }
 
+        // Code that is not optimised yet boxes awaiters, and when it will be is up to the compiler's thread.
         await WaitAsync(200);
-        long before = GC.GetTotalAllocatedBytes(true);
-        await WaitAsync(1000);
-        long bytes = GC.GetTotalAllocatedBytes(true) - before;
+        long bytes = long.MaxValue;
+        for (int round = 0; round < 20 && bytes >= 1000 * 24; round++)
+        {
+            await Task.Delay(round * 20, TestContext.Current.CancellationToken);
+            long before = GC.GetTotalAllocatedBytes(true);
+            await WaitAsync(1000);
+            bytes = GC.GetTotalAllocatedBytes(true) - before;
+        }
+
         Assert.True(bytes < 1000 * 24, $"{bytes} bytes for 1000 waits"); // the test runner allocates, too
     }
 

@@ -1,6 +1,10 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using AiOs.Interop;
+using AiOs.Interop.Cuda;
 
 namespace AiOs.Runtime.Tests;
 
@@ -216,6 +220,54 @@ public class TraceTests
             [("fill", source.Number, 4000L), ("copy", source.Number, 4000L)], log.Records.Select(record => (record.Name, record.Stream, record.Bytes)));
     }
 
+    /// <summary>On made-up records: their order, clocks that run at half the speed, streams of launches, side by side and no room.</summary>
+    [Fact]
+    public unsafe void Records_become_commands_with_the_times_and_streams_of_the_host()
+    {
+        const uint Here = 7, Queue = 20, Inner = 99;
+        var kept = new CudaTraceRecords(5) { Context = Here };
+        kept.AddStream(Queue, 5);
+        var launch = new CUpti_ActivityExternalCorrelation
+        {
+            kind = CUpti_ActivityKind.ExternalCorrelation, externalKind = CUpti_ExternalCorrelationKind.Custom0, correlationId = 2, externalId = 6,
+        };
+        var call = new CUpti_ActivityAPI { kind = CUpti_ActivityKind.Runtime, correlationId = 1, start = 1500, threadId = 44 };
+        // Constants are never moved.
+        byte* name = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference("_ZN4aios11fill_kernelIfEEvPT_"u8));
+        Kernel(Here, Queue, 1, 0, 2000, 3000);
+        Kernel(Here + 1, Queue, 1, 0, 2000, 3000); // of another device
+        Kernel(Here, Queue, 3, 0, 2000, 0); // without a time
+        Kernel(Here, Inner, 2, 1, 3000, 5000);
+        Kernel(Here, Inner, 2, 1, 4000, 6000);
+        Kernel(Here, Inner, 2, 1, 5000, 5500);
+        kept.Add((CUpti_Activity*)&launch);
+        kept.Add((CUpti_Activity*)&call);
+        Kernel(Here, Inner, 4, 0, 2500, 2600);
+        Kernel(Here, Queue, 5, 0, 7000, 8000);
+
+        Assert.Equal(
+            [
+                new TraceRecord("fill_kernel", 0, 0, 0, 0, 13_000, 13_200, 0),
+                new TraceRecord("fill_kernel", 5, 0, 44, 11_000, 12_000, 14_000, 0),
+                new TraceRecord("fill_kernel", 6, 0, 0, 0, 14_000, 18_000, 0),
+                new TraceRecord("fill_kernel", 6, 0, 0, 0, 18_000, 19_000, 0),
+                new TraceRecord("graph", 6, 0, 0, 0, 14_000, 20_000, 0),
+                new TraceRecord("fill_kernel", 6, 1, 0, 0, 16_000, 20_000, 0),
+            ],
+            kept.ToCommands(new CudaTrace.ClockPair(10_000, 1000), new CudaTrace.ClockPair(30_000, 11_000)));
+        Assert.Equal(1, kept.Dropped);
+
+        void Kernel(uint context, uint stream, uint call, uint graph, ulong start, ulong end)
+        {
+            var record = new CUpti_ActivityKernel9
+            {
+                kind = CUpti_ActivityKind.ConcurrentKernel, contextId = context, streamId = stream, correlationId = call, graphId = graph,
+                start = start, end = end, name = name,
+            };
+            kept.Add((CUpti_Activity*)&record);
+        }
+    }
+
     [Fact]
     public void What_keeps_commands_away_is_said_in_the_trace()
     {
@@ -228,7 +280,7 @@ public class TraceTests
             CuptiLibrary spoiled = CuptiLibrary.Search([none, text]);
             Assert.Equal($"{text} cannot be loaded; install cuda-cupti or set CUDA_HOME", spoiled.Problem);
             Assert.Equal([(none, "not found"), (text, "cannot be loaded")], spoiled.Tried);
-            string other = AiOs.Interop.NativeLibraries.Probe("aios_cpu").Path!;
+            string other = NativeLibraries.Probe("aios_cpu").Path!;
             Assert.StartsWith($"{other} does not export cupti", CuptiLibrary.Search([other]).Problem, StringComparison.Ordinal);
         }
         finally
@@ -285,7 +337,7 @@ public class TraceTests
     }
 
     private static unsafe void Launch(Device device, Stream stream, DeviceMemory<float> memory) =>
-        device.Check(device.Kernels.aios_fill(stream.Handle, (void*)memory.Pointer, memory.Length, 1, AiOs.Interop.aios_dtype.F32), "aios_fill");
+        device.Check(device.Kernels.aios_fill(stream.Handle, (void*)memory.Pointer, memory.Length, 1, aios_dtype.F32), "aios_fill");
 
     /// <summary>A stream has commands of these names, one after the other, each enqueued before it began.</summary>
     private static void AssertOrder(TraceLog log, long stream, string[] names, long before, long after)
