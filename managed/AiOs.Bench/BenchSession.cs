@@ -28,6 +28,8 @@ public interface IBenchObserver
 /// <summary>Runs benchmarks on a device.</summary>
 public static class BenchSession
 {
+    private const long SimulatedFlush = 1 << 16;
+
     private static readonly IBenchmark[] Families =
     [
         new GemmBenchmark(),
@@ -70,21 +72,26 @@ public static class BenchSession
         ArgumentNullException.ThrowIfNull(observer);
         List<(IBenchmark Family, string DType, BenchShape Shape)> plan = Plan(settings);
 
-        // Other libraries read host memory, which is what the CPU's memory is.
-        PeerLibraries peers = settings.Peers && device.Name == "cpu" ? PeerLibraries.Open(device.Info) : PeerLibraries.None;
-        BenchMachine machine = Describe(device, peers);
         List<string> notes = [];
         List<BenchResult> results = [];
+        bool host = device.Name == "cpu", simulated = device.Name.StartsWith("cuda-sim", StringComparison.Ordinal);
+        settings = host ? settings : simulated ? ForSimulator(settings) : ForGpu(settings);
+        using PeerLibraries peers = !settings.Peers || simulated ? PeerLibraries.None
+            : host ? PeerLibraries.Open(device.Info)
+            : PeerLibraries.OpenForGpu(notes.Add);
+        BenchMachine machine = Describe(device, peers);
         using Stream stream = device.CreateStream();
-        using LimitProbe probe = new(stream, settings.ColdBytes);
+        using ILaunchTimer timer = host ? new HostTimer(stream) : new DeviceTimer(stream, simulated ? SimulatedFlush : 2 * device.Info.L2Bytes);
+        using ILimits probe = host ? new LimitProbe(stream, settings.ColdBytes) : new GpuLimits(stream, settings.ColdBytes);
         IReadOnlyList<MeasuredLimit> limits = probe.Overview();
         observer.Begins(machine, limits);
+        notes.ForEach(observer.Noted);
         if (machine.LoadAverage > 0.5 * device.Info.Cores + 1)
         {
             Note(string.Create(CultureInfo.InvariantCulture, $"the load average is {machine.LoadAverage:F1} on {device.Info.Cores} processors: other programs take part"));
         }
 
-        BenchContext context = new(stream, settings, peers);
+        BenchContext context = new(stream, settings, peers, timer, Note);
         CaseRunner runner = new(context, probe);
         IEnumerable<(string Name, BenchmarkCase Work)> cases = plan.SelectMany(
             entry => entry.Family.Cases(context, entry.DType, entry.Shape).Select(work => (entry.Family.Name, work)));
@@ -140,6 +147,13 @@ public static class BenchSession
             observer.Noted(note);
         }
     }
+
+    /// <summary>Shorter samples: the device's clock has no noise of other programs, and each launch is timed by itself.</summary>
+    private static BenchSettings ForGpu(BenchSettings settings) => settings with { SampleSeconds = 5e-4, CaseSeconds = 0.3 };
+
+    /// <summary>As little as runs everything once.</summary>
+    private static BenchSettings ForSimulator(BenchSettings settings) =>
+        settings with { SampleSeconds = 0, CaseSeconds = 0, ColdBytes = SimulatedFlush };
 
     private static List<(IBenchmark Family, string DType, BenchShape Shape)> Plan(BenchSettings settings)
     {

@@ -40,6 +40,24 @@ internal sealed class GemmBenchmark : IBenchmark
         yield return new GemmCase(context, dtype, shape.Extents[0], shape.Extents[1], shape.Extents[2], shape.Word);
     }
 
+    /// <summary>What only cuBLASLt has, at the plain shapes that were asked for.</summary>
+    public IEnumerable<BenchmarkCase> Others(BenchContext context)
+    {
+        if (context.Peers.Cublas is null || context.Settings.DType is not null)
+        {
+            yield break;
+        }
+
+        IEnumerable<string> shapes = context.Settings.Shapes is { } text ? ShapeText.Split(text) : Squares;
+        foreach (long[] extents in shapes.Select(shape => Syntax.Parse(shape).Extents).DistinctBy(extents => (extents[0], extents[1], extents[2])))
+        {
+            foreach (string dtype in CublasCase.Types)
+            {
+                yield return new CublasCase(context, dtype, extents[0], extents[1], extents[2]);
+            }
+        }
+    }
+
     public IEnumerable<BenchResult> Derive(IReadOnlyList<BenchResult> results)
     {
         foreach (IGrouping<string, BenchResult> group in results.Where(r => r.Op == "gemm" && r.MedianUs is not null).GroupBy(r => r.DType))

@@ -124,6 +124,18 @@ internal sealed unsafe class GemmCase : BenchmarkCase
             peers.Add(oneDnn.MakeProduct((m, n, k, transA, transB), types, _packed, _a!.Pointer, weights, _c!.Pointer, Context.Peers.Threads));
         }
 
+        if (!_packed && Context.Peers.Cublas is { } cublas)
+        {
+            try
+            {
+                peers.Add(cublas.MakeProduct("cublas", Context, (_desc.m, _desc.n, _desc.k, transA, transB), CublasTypes.Of(DType), _a!, _b!, _c!));
+            }
+            catch (Runtime.AiOsException e)
+            {
+                Context.Note($"gemm {DType} {Shape} has no peer: {e.Message}");
+            }
+        }
+
         // A peer that was set up wrongly would be no comparison.
         foreach (PeerRun peer in peers)
         {

@@ -84,8 +84,9 @@ internal sealed unsafe class QMatMulCase : BenchmarkCase
 
     public override void Prepare()
     {
-        long bytes = _rows * Kernels.aios_quantized_row_bytes(_format, _cols);
-        Stream.Check((aios_status)Math.Max(0, -bytes), nameof(KernelTable.aios_quantized_row_bytes));
+        long rowBytes = Kernels.aios_quantized_row_bytes(_format, _cols);
+        Stream.Check((aios_status)Math.Max(0, -rowBytes), nameof(KernelTable.aios_quantized_row_bytes));
+        long bytes = _rows * rowBytes;
         int copies = _cold ? ColdCopies(bytes) : 1;
         _host = Context.Random(_m * _cols, 1);
         _a = Own(new Operand(Stream, aios_dtype.F32, _m * _cols)).Write(_host);

@@ -5,7 +5,7 @@ using Stream = AiOs.Runtime.Stream;
 namespace AiOs.Bench.Measure;
 
 /// <summary>What every case is given: the device, a stream, random values, and the peers.</summary>
-internal sealed class BenchContext(Stream stream, BenchSettings settings, PeerLibraries peers)
+internal sealed class BenchContext(Stream stream, BenchSettings settings, PeerLibraries peers, ILaunchTimer timer, Action<string> note)
 {
     // Prime, so that tiling does not repeat values at the rows of a matrix.
     private const int Tile = 1_048_573;
@@ -23,6 +23,12 @@ internal sealed class BenchContext(Stream stream, BenchSettings settings, PeerLi
 
     /// <summary>The libraries to measure beside ours; empty when they were not asked for.</summary>
     public PeerLibraries Peers { get; } = peers;
+
+    /// <summary>Times launches on the stream.</summary>
+    public ILaunchTimer Timer { get; } = timer;
+
+    /// <summary>Notes in the report what was left out and why.</summary>
+    public void Note(string text) => note(text);
 
     /// <summary>Random values in [-1, 1), the same in every run; <paramref name="seed"/> tells operands apart.</summary>
     public float[] Random(long count, int seed)

@@ -55,18 +55,8 @@ internal abstract class BenchmarkCase(BenchContext context, string op, string dt
     /// <summary>Compares what launch 0 wrote with the reference.</summary>
     public abstract void Check(Verdict verdict);
 
-    /// <summary>Seconds that a number of launches take, from the first enqueue to the end of the last.</summary>
-    public virtual double Time(int first, int launches)
-    {
-        long start = System.Diagnostics.Stopwatch.GetTimestamp();
-        for (int i = 0; i < launches; i++)
-        {
-            Launch(first + i);
-        }
-
-        Stream.Synchronize();
-        return System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
-    }
+    /// <summary>Seconds that a number of launches take.</summary>
+    public virtual double Time(int first, int launches) => Context.Timer.Time(Launch, first, launches);
 
     /// <summary>Adds to the result what is no time.</summary>
     public virtual BenchResult Complete(BenchResult result) => result;

@@ -7,7 +7,7 @@ namespace AiOs.Bench.Measure;
 /// Measures one case: checks it, then takes rounds. A round measures the limits, ours, the limits again, and every peer, each
 /// after an untimed run that wakes its threads; so ratios and shares compare what the machine was at that moment.
 /// </summary>
-internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
+internal sealed class CaseRunner(BenchContext context, ILimits limitsOf)
 {
     private const int LeastRounds = 3;
     private const int MostLaunches = 20000;
@@ -37,7 +37,7 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
         }
 
         Work counted = work.Work;
-        Level level = probe.LevelOf(counted);
+        Level level = limitsOf.LevelOf(counted);
         IReadOnlyList<PeerRun> peers = work.MakePeers();
         try
         {
@@ -90,13 +90,13 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
         for (int round = 0; round < rounds; round++)
         {
             // Before and after: a machine whose speed drifts is then not compared with what it was or will be.
-            RoundLimits limit = counts ? probe.Measure(counted) : default;
+            RoundLimits limit = counts ? limitsOf.Measure(counted) : default;
             long before = GC.GetAllocatedBytesForCurrentThread();
             ours.Sample();
             allocated += GC.GetAllocatedBytesForCurrentThread() - before;
             if (counts)
             {
-                limit = RoundLimits.Best(limit, probe.Measure(counted));
+                limit = RoundLimits.Best(limit, limitsOf.Measure(counted));
                 floors.Add(limit.Seconds(counted));
                 arithmetic = limit.ArithmeticSeconds(counted) >= limit.MemorySeconds(counted);
                 limits.Add(arithmetic ? limit.Operations : counted.Bytes / limit.MemorySeconds(counted));
@@ -120,7 +120,7 @@ internal sealed class CaseRunner(BenchContext context, LimitProbe probe)
             Gflops = counted.Operations > 0 ? 1e-9 * counted.Operations / median : null,
             Gbps = counted.Bytes > 0 ? 1e-9 * counted.Bytes / median : null,
             LimitShare = counts ? Statistics.Median([.. floors.Zip(ours.Seconds, (floor, time) => floor / time)]) : null,
-            Limit = !counts ? null : arithmetic ? LimitProbe.NameOf(counted.Arithmetic) : LimitProbe.NameOf(level),
+            Limit = !counts ? null : arithmetic ? limitsOf.NameOf(counted.Arithmetic) : LimitProbe.NameOf(level),
             LimitSpread = counts ? Statistics.Spread(limits) : null,
             Peers = new SortedDictionary<string, double>(
                 peers.Zip(others).ToDictionary(pair => pair.First.Name, pair => 1e6 * Statistics.Median(pair.Second.Seconds)), StringComparer.Ordinal),

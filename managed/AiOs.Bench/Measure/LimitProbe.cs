@@ -6,7 +6,7 @@ using Stream = AiOs.Runtime.Stream;
 namespace AiOs.Bench.Measure;
 
 /// <summary>Measures the machine's limits with <c>aios_probe</c>, on all workers of the device at once.</summary>
-internal sealed unsafe class LimitProbe : IDisposable
+internal sealed unsafe class LimitProbe : ILimits
 {
     /// <summary>Time that one measurement should take: long against waking the workers, short against drifting clocks.</summary>
     private const double Seconds = 3e-3;
@@ -115,7 +115,7 @@ internal sealed unsafe class LimitProbe : IDisposable
     }
 
     /// <summary>Name of the limit of an arithmetic.</summary>
-    public static string NameOf(Arithmetic arithmetic) => NameOf(KindOf(arithmetic));
+    public string NameOf(Arithmetic arithmetic) => NameOf(KindOf(arithmetic));
 
     /// <summary>Name of a level: l1, l2, l3, dram.</summary>
     public static string NameOf(Level level) => level switch

@@ -67,6 +67,13 @@ internal sealed class Operand : IDisposable
         return this;
     }
 
+    /// <summary>Writes values that are encoded already to all copies.</summary>
+    public Operand Write(byte[] values)
+    {
+        Upload(values);
+        return this;
+    }
+
     /// <summary>Zeros every copy.</summary>
     public Operand Clear()
     {

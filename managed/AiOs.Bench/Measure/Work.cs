@@ -14,6 +14,9 @@ internal enum Arithmetic
 
     /// <summary>Dot products of 8-bit integers.</summary>
     I8,
+
+    /// <summary>Products of binary32 with ten bits of fraction, which only tensor cores have.</summary>
+    TF32,
 }
 
 /// <summary>Where operands are when an op begins.</summary>

@@ -6,7 +6,7 @@ using AiOs.Runtime;
 namespace AiOs.Bench.Peers;
 
 /// <summary>The other libraries that are installed, opened in their fair settings.</summary>
-internal sealed unsafe class PeerLibraries
+internal sealed unsafe class PeerLibraries : IDisposable
 {
     /// <summary>
     /// Turns that idle threads of GNU OpenMP look for work: some tenths of a millisecond. Enough for the next of a series of
@@ -27,6 +27,9 @@ internal sealed unsafe class PeerLibraries
     /// <summary>oneDNN; null when it is not installed.</summary>
     public OneDnn? OneDnn { get; private init; }
 
+    /// <summary>cuBLASLt; null when it is not installed, or the device is none of its.</summary>
+    public CublasLt? Cublas { get; private init; }
+
     /// <summary>Whether what .NET itself brings is measured.</summary>
     public bool Managed { get; private init; }
 
@@ -35,6 +38,19 @@ internal sealed unsafe class PeerLibraries
 
     /// <summary>What was opened: names, versions, settings.</summary>
     public IReadOnlyList<string> Descriptions { get; private init; } = [];
+
+    /// <summary>The libraries for a GPU.</summary>
+    /// <param name="note">Is told when one is missing.</param>
+    public static PeerLibraries OpenForGpu(Action<string> note)
+    {
+        CublasLt? cublas = CublasLt.Find();
+        if (cublas is null)
+        {
+            note(CublasLt.Missing);
+        }
+
+        return new PeerLibraries { Cublas = cublas, Descriptions = cublas is null ? [] : [cublas.Description] };
+    }
 
     /// <summary>
     /// Opens what is installed. Settings are made before, because the libraries read them when they are loaded: as many threads
@@ -96,4 +112,7 @@ internal sealed unsafe class PeerLibraries
             Descriptions = [.. blas.Select(library => library.Description), .. oneDnn is null ? [] : new[] { oneDnn.Description }],
         };
     }
+
+    /// <summary>Frees what a library gave.</summary>
+    public void Dispose() => Cublas?.Dispose();
 }

@@ -16,7 +16,7 @@ internal abstract class PeerRun(string name, ThreadMask? threads = null) : IDisp
     public abstract void Launch(int index);
 
     /// <summary>Seconds that a number of launches take; the caller is where the library's threads are not.</summary>
-    public double Time(int first, int launches)
+    public virtual double Time(int first, int launches)
     {
         threads?.UseFirst();
         try

@@ -42,6 +42,11 @@ public static class MarkdownResults
     {
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"# {family}\n\n");
+        if (report.Machine.Warning is { } warning)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"**{warning}**\n\n");
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"`{command}`, {report.Machine.Taken:yyyy-MM-dd HH:mm} UTC{report.Machine.Taken:zzz}, AiOs.Native {report.Machine.Version}. ");
         text.Append(CultureInfo.InvariantCulture, $"{report.Machine.Processor}, kernels {report.Machine.Isa}, {report.Machine.Threads} threads, {report.Machine.System}.");
         foreach (string peer in report.Machine.Peers)

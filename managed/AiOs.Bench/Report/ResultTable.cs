@@ -19,6 +19,11 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
         ArgumentNullException.ThrowIfNull(machine);
         ArgumentNullException.ThrowIfNull(limits);
         writer.WriteLine(Fit($"{machine.Processor}, {machine.Isa}, {machine.Threads} threads"));
+        if (machine.Warning is { } warning)
+        {
+            writer.WriteLine(Fit(warning));
+        }
+
         foreach (string peer in machine.Peers)
         {
             writer.WriteLine(Fit($"peer: {peer}"));

@@ -29,7 +29,7 @@ public static class RooflinePage
         Roofline(charts, report, Style);
         Bandwidth(charts, report, Style);
         return Template.Value
-            .Replace("{{title}}", WebUtility.HtmlEncode($"{machine.Processor}, {machine.Isa}, {machine.Threads} threads"), StringComparison.Ordinal)
+            .Replace("{{title}}", WebUtility.HtmlEncode($"{machine.Processor}, {machine.Isa}, {machine.Threads} threads{(machine.Warning is { } warning ? ", " + warning : "")}"), StringComparison.Ordinal)
             .Replace("{{summary}}", WebUtility.HtmlEncode(Summary(machine)), StringComparison.Ordinal)
             .Replace("{{limits}}", Limits(report.Limits), StringComparison.Ordinal)
             .Replace("{{charts}}", charts.ToString(), StringComparison.Ordinal)

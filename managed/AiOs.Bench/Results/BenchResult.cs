@@ -130,7 +130,11 @@ public sealed record BenchMachine(
     string System,
     string Version,
     IReadOnlyList<string> Peers,
-    double? LoadAverage);
+    double? LoadAverage)
+{
+    /// <summary>What a reader of the figures has to know before all else; null when there is nothing.</summary>
+    public string? Warning => Backend.StartsWith("cuda-sim", StringComparison.Ordinal) ? "simulated: no figure is a measurement" : null;
+}
 
 /// <summary>A whole run.</summary>
 /// <param name="Machine">Where, when and how.</param>

@@ -19,7 +19,7 @@ public sealed class GradientTests
     {
         using Device device = Device.Open("cpu", new DeviceOptions { Threads = 2 });
         using Stream stream = device.CreateStream();
-        GradientSample sample = GradientSample.Take(new BenchContext(stream, Settings, PeerLibraries.None), dtype);
+        GradientSample sample = GradientSample.Take(new BenchContext(stream, Settings, PeerLibraries.None, new HostTimer(stream), _ => { }), dtype);
         Assert.Null(Compare(sample));
         Assert.Equal(2 + (2 * 12) + 2, sample.Gradients.Count);
         foreach (string name in sample.Gradients.Keys.ToArray())

@@ -52,6 +52,24 @@ public sealed class SessionTests
         Assert.All(report.Limits, limit => Assert.True(limit.Rate > 1e6, limit.Name));
     }
 
+    /// <summary>The same cases on the simulated GPU, timed by its events; what its kernels do not have is a note.</summary>
+    [Theory]
+    [MemberData(nameof(Small))]
+    public void Results_of_the_simulated_device_are_right_and_say_that_they_are_no_measurement(string benchmark, string dtype, string shapes)
+    {
+        BenchReport report = Run(benchmark, dtype, shapes, tamper: false, peers: true, backend: "cuda-sim");
+        Assert.Equal("simulated: no figure is a measurement", report.Machine.Warning);
+        Assert.Equal(report.Results.Count == 0 || shapes.Contains("packed", StringComparison.Ordinal), report.Notes.Any(note => note.Contains("is left out", StringComparison.Ordinal)));
+        Assert.Equal(benchmark == "qmatmul" || shapes.StartsWith("6,40,37,nt_packed", StringComparison.Ordinal), report.Results.Count == 0);
+        foreach (BenchResult result in report.Results)
+        {
+            Assert.True(result.Correct, result.Problem);
+            Assert.Equal("cuda-sim", result.Backend);
+            Assert.True(result.MedianUs >= 0);
+            Assert.Empty(result.Peers);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Small))]
     public void A_wrong_result_is_found_and_not_timed(string benchmark, string dtype, string shapes)
@@ -102,9 +120,9 @@ public sealed class SessionTests
         }
     }
 
-    internal static BenchReport Run(string benchmark, string dtype, string shapes, bool tamper, bool peers = false)
+    internal static BenchReport Run(string benchmark, string dtype, string shapes, bool tamper, bool peers = false, string backend = "cpu")
     {
-        using Device device = Device.Open("cpu", new DeviceOptions { Threads = 2 });
+        using Device device = Device.Open(backend, new DeviceOptions { Threads = backend == "cpu" ? 2 : null, DetectRaces = false });
         return BenchSession.Run(
             device,
             new BenchSettings
