@@ -44,8 +44,11 @@ cp -r "$shared/$version" "$stage/dotnet/shared/Microsoft.NETCore.App/"
 rm -f "$stage/dotnet/shared/Microsoft.NETCore.App/$version"/{libmscordaccore.so,libmscordbi.so,createdump}
 
 cp -r native kernels CMakeLists.txt CMakePresets.json "$stage/src/"
-mkdir -p "$stage/src/eng"
-cp eng/cuda-toolkit.sh "$stage/src/eng/"
+mkdir -p "$stage/src"/{eng,tests,bench}
+cp -r eng/{cuda-toolkit.sh,prove.sh,prove} "$stage/src/eng/"
+cp -r tests/golden "$stage/src/tests/"
+cp -r bench/{native,peers,shapes} "$stage/src/bench/"
+ln -s src/eng/prove.sh "$stage/prove.sh"
 cp eng/bundle/* docs/gpu-ci.md LICENSE "$stage/" 2>/dev/null || fail "a file of eng/bundle is missing"
 git rev-parse HEAD >"$stage/revision" 2>/dev/null || true
 

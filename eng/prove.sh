@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# Proof on a GPU machine that has a CUDA toolkit and nothing of .NET:
-#   eng/prove.sh [--simulator] [--results DIR] [PIECE...]
-# Every piece takes less than ten minutes and prints `ok`, `FAILED` or `skipped: reason`; one that was ok before with the
-# same results folder (build/prove) is left out. Pieces, all of them in this order when none is named:
-#   golden      what the instructions leave behind (tests/golden/README.md), one file a family
-#   memcheck, synccheck   the same programs under compute-sanitizer
-#   device      copy bandwidth, launch and graph overhead, from C++
-#   gemm attention norms loss adamw gpt2 gpt2-compiled   PyTorch's figures, from bench/peers/torch_gpu.py
-# Results lie in DIR/<piece>, also those of a piece that was cut off. Where $OUT names a folder, an archive of them all
-# is put there after every piece. With --simulator everything runs without a GPU, tiny: no figure of it means anything.
+# Proof on a GPU machine: correctness and figures, in pieces (docs/gpu-ci.md says what each piece says).
+#   prove.sh [--simulator] [--results DIR] [PIECE...]
+# It is eng/prove.sh of a checkout and prove.sh of the portable bundle. The machine needs nvcc and a C++ compiler, CMake
+# for `kernels`, PyTorch for the peers; nothing of .NET, no network. Of a checkout's bundle, out/aios-linux-x64 is used.
+#
+# Every piece takes less than ten minutes and prints `ok`, `FAILED` or `skipped: reason`. What was ok before with the same
+# results folder (build/prove), piece or step of one, is left out: run it again to go on. Results lie in DIR/<piece>,
+# also those of a piece that was cut off. Where $OUT names a folder, an archive of them all is put there after every step.
+# With --simulator everything runs without a GPU, a small part of it: no figure is a measurement then.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(realpath "$0")")/.." || exit 1
+if [ -d ../app ]; then bundle=$(realpath ..) home=$bundle; else bundle=$PWD/out/aios-linux-x64 home=$PWD; fi
 
-simulator="" results=$PWD/build/prove wanted=()
-all=(golden memcheck synccheck device gemm attention norms loss adamw gpt2 gpt2-compiled)
+simulator="" backend=cuda results=$home/build/prove wanted=()
+# In this order when none is named: the most valuable first.
+all=(golden kernels conformance runtime training losses memcheck memcheck-kernels synccheck synccheck-kernels
+  device cublas ours gpt2-ours gemm attention norms loss adamw gpt2 gpt2-compiled)
 while [ $# -gt 0 ]; do
   case $1 in
-    --simulator) simulator=yes ;;
+    --simulator) simulator=yes backend=cuda-sim ;;
     --results) results=$(realpath -m "${2:?--results takes a folder}"); shift ;;
     *) [[ " ${all[*]} " == *" $1 "* ]] || { echo "there is no piece $1; there are: ${all[*]}" >&2; exit 2; }
        wanted+=("$1") ;;
@@ -25,137 +27,89 @@ while [ $# -gt 0 ]; do
 done
 [ ${#wanted[@]} -gt 0 ] || wanted=("${all[@]}")
 mkdir -p "$results"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+origin=${simulator:+the simulator: no figure is a measurement}
+origin=${origin:-hardware}
+[ ! -e "$results/origin" ] || [ "$(cat "$results/origin")" = "$origin" ] ||
+  { echo "$results holds results of $(cat "$results/origin"); name another folder with --results" >&2; exit 2; }
+echo "$origin" >"$results/origin"
+[ ! -e "$bundle/revision" ] || cp "$bundle/revision" "$results"
 python=${PYTHON:-python3}
-programs=$PWD/build/prove-programs
+if toolkit=$(eng/cuda-toolkit.sh --cached 2>/dev/null); then PATH=$PATH:$toolkit/bin; fi
 
-# ---- building with nvcc alone ----
+# ---- a piece is made of steps; $here is its folder of the results ----
 
-# Prints one line for each source: the object's name, the source, and how nvcc compiles it.
-compilations() {
-  local capability both old new source
-  old="-gencode arch=compute_80,code=sm_80" new="-gencode arch=compute_90a,code=sm_90a"
-  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1)
-  case $capability in
-    9.0) both=$new ;;
-    8.*) both=$old ;;
-    *) both="$old $new" ;;
-  esac
-  for source in tests/golden/capture/*.{cu,cpp} tests/golden/golden_*.cpp native/common/status.cpp bench/native/device_bench.cu; do
-    [[ $source == *_sm90.cu ]] && echo "${source//\//.} $source $new" || echo "${source//\//.} $source $both"
-  done
-}
-build() {
-  if [ -n "$simulator" ]; then
-    cmake --preset release -G Ninja -DAIOS_BENCH=ON >/dev/null && ninja -C build/release golden_capture golden_replay device_bench &&
-      programs=$PWD/build/release/bin
-    return
-  fi
-  local toolkit compiler
-  toolkit=$(eng/cuda-toolkit.sh --cached) || return
-  compiler="nvcc $("$toolkit/bin/nvcc" --version | sed -nE 's/.*release [0-9.]+, V([0-9.]+).*/\1/p')"
-  mkdir -p "$programs/objects"
-  compilations | xargs -P "$(nproc)" -L 1 bash -c '
-    "$0" -std=c++20 -O2 --fmad=false -I. -Inative -Inative/include "-DGOLDEN_COMPILER=\"$1\"" -Werror=all-warnings \
-      -Xcompiler=-Wall,-Wextra,-ffp-contract=off "${@:5}" -c "$4" -o "$2/$3.o"
-    ' "$toolkit/bin/nvcc" "$compiler" "$programs/objects" || return
-  local link=("$toolkit/bin/nvcc" -L"$toolkit/lib64/stubs") shared=("$programs"/objects/{native.common,tests.golden.capture}.*.o)
-  "${link[@]}" "$programs/objects/tests.golden.golden_capture.cpp.o" "${shared[@]}" -o "$programs/golden_capture" -lcuda &&
-    "${link[@]}" "$programs/objects/tests.golden.golden_replay.cpp.o" "${shared[@]}" -o "$programs/golden_replay" -lcuda &&
-    "${link[@]}" "$programs"/objects/{bench.native.device_bench.cu,native.common.status.cpp}.o -o "$programs/device_bench" -lcuda
-}
-# Builds once per run; what the compiler says is kept.
-built=""
-need_programs() {
-  [ "$built" = yes ] && { [ -z "$simulator" ] || programs=$PWD/build/release/bin; return 0; }
-  [ "$built" = no ] && return 1
-  if build >"$results/build.log" 2>&1; then built=yes; else
-    built=no
-    tail -n 20 "$results/build.log"
-    return 1
-  fi
-}
-
-# ---- pieces: each is run in its folder of the results, which $here names ----
-
-need_gpu() {
-  [ -n "$simulator" ] || nvidia-smi -L 2>/dev/null | grep -q . || { reason="no GPU"; return 1; }
-}
-# A family that hangs is stopped and gone on with after the case that did it.
-golden() {
-  local family status failed=0 try
-  for family in $("$programs/golden_capture" --list); do
-    for try in 1 2 3; do
-      timeout -k 5 60 "$programs/golden_capture" --out "$here" --family "$family" && status=0 || status=$?
-      [ "$status" -ge 124 ] || break
-      echo "$family was stopped after 60 s (run $try)"
-    done
-    [ "$status" = 0 ] || failed=1
-    archive
-  done
-  [ -n "$simulator" ] || cp "$programs/golden_replay" "$here" || true
-  return "$failed"
-}
-sanitize() { # tool
-  local family failed=0
-  for family in $("$programs/golden_capture" --list); do
-    mkdir -p "$here/files"
-    timeout -k 5 200 compute-sanitizer --tool "$1" --error-exitcode 9 --log-file "$here/$family.log" \
-      "$programs/golden_capture" --out "$here/files" --family "$family" || { failed=1; echo "$1 of $family failed:"; tail -n 5 "$here/$family.log"; }
-  done
-  return "$failed"
-}
-device() {
-  "$programs/device_bench" ${simulator:+--tiny} >"$here/device.json"
-}
-torch_peer() { # subject, more arguments
-  "$python" bench/peers/torch_gpu.py "$@" ${simulator:+--tiny} --out "$here/$1.jsonl"
-}
-
-# Runs a piece unless something is missing, which is its reason.
-run_piece() { # piece
-  reason=""
-  need_gpu || return 3
-  case $1 in
-    golden) need_programs && golden ;;
-    memcheck | synccheck)
-      [ -z "$simulator" ] || { reason="compute-sanitizer needs a GPU"; return 3; }
-      command -v compute-sanitizer >/dev/null || { reason="there is no compute-sanitizer"; return 3; }
-      need_programs && sanitize "$1" ;;
-    device) need_programs && device ;;
-    *)
-      "$python" -c "import torch" 2>/dev/null || { reason="there is no PyTorch for $python"; return 3; }
-      case $1 in
-        gpt2-compiled) torch_peer gpt2 --compile ;;
-        *) torch_peer "$1" ;;
-      esac ;;
-  esac
-}
+readonly piece_seconds=540 least_seconds=10
 archive() {
   [ -z "${OUT:-}" ] || { tar -czf "$OUT/prove.tar.gz.new" -C "$results" . && mv "$OUT/prove.tar.gz.new" "$OUT/prove.tar.gz"; }
 }
+# Runs a command of the piece, whose output is kept, unless it was ok before or the piece's time is over.
+step() { # name, seconds it may take, command...
+  local name=$1 seconds=$2 left=$((deadline - SECONDS)) status=0
+  shift 2
+  steps=$((steps + 1))
+  [ ! -e "$here/$name.ok" ] || return 0
+  [ "$left" -ge "$least_seconds" ] || { late=$((late + 1)); return 4; }
+  timeout -k 5 "$((left < seconds ? left : seconds))" "$@" >"$here/$name.txt" 2>&1 </dev/null || status=$?
+  if [ "$status" = 0 ]; then
+    touch "$here/$name.ok"
+  elif [ "$status" -ge 124 ] && [ "$left" -lt "$seconds" ]; then
+    late=$((late + 1))
+  else
+    bad+=("$name")
+    echo "$name failed with status $status$([ "$status" != 124 ] || echo ": it was stopped after $seconds s"):"
+    tail -n 20 "$here/$name.txt"
+  fi
+  archive
+  return "$status"
+}
+# Why the piece is left out.
+skip() {
+  reason=$*
+  return 3
+}
+need() { # command
+  command -v "$1" >/dev/null || skip "there is no $1"
+}
+# What the piece says of itself, beside its verdict.
+say() {
+  said=${said:+$said; }$*
+}
+
+. eng/prove/pieces.sh
+
 conditions() { # what figures depend on
   date -u +%FT%TZ
   nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,clocks.max.sm,temperature.gpu,power.draw,power.limit --format=csv
 }
-
 failures=0
 for piece in "${wanted[@]}"; do
-  if [ -e "$results/$piece/ok" ]; then
-    printf 'ok           %s: before, in %s\n' "$piece" "$results"
+  here=$results/$piece start=$SECONDS deadline=$((SECONDS + piece_seconds))
+  if [ -e "$here/ok" ]; then
+    printf 'ok     before %s\n' "$piece: $(cat "$here/ok")"
     continue
   fi
-  here=$results/$piece start=$SECONDS
+  reason="" said="" steps=0 late=0 bad=()
   mkdir -p "$here"
   [ -n "$simulator" ] || conditions >"$here/before.txt" 2>&1
   run_piece "$piece" >"$here/output.txt" 2>&1
   status=$?
   [ -n "$simulator" ] || conditions >"$here/after.txt" 2>&1
+  [ ${#bad[@]} = 0 ] || say "failed: ${bad[*]}"
+  [ "$late" = 0 ] || say "stopped after $piece_seconds s with $late of $steps steps to go: run it again to go on"
   seconds=$((SECONDS - start))
-  case $status in
-    0) touch "$here/ok"; printf 'ok     %4ds  %s\n' "$seconds" "$piece" ;;
-    3) printf 'skipped: %s: %s\n' "$piece" "$reason" ;;
-    *) failures=$((failures + 1)); printf 'FAILED %4ds  %s (status %s)\n' "$seconds" "$piece" "$status"; tail -n 30 "$here/output.txt" ;;
-  esac
+  if [ -n "$reason" ]; then
+    printf 'skipped: %s: %s\n' "$piece" "$reason"
+    rmdir "$here" 2>/dev/null
+  elif [ "$status" = 0 ] && [ ${#bad[@]} = 0 ] && [ "$late" = 0 ]; then
+    echo "$said" >"$here/ok"
+    printf 'ok     %4ds  %s: %s\n' "$seconds" "$piece" "$said"
+  else
+    failures=$((failures + 1))
+    printf 'FAILED %4ds  %s: %s\n' "$seconds" "$piece" "$said"
+    tail -n 30 "$here/output.txt"
+  fi
   archive
 done
 [ "$failures" = 0 ]

@@ -8,14 +8,7 @@ namespace AiOs.Runtime.Tests;
 /// </summary>
 public sealed class FaultScenarios
 {
-    /// <summary>The environment variable that says a process was started for a scenario.</summary>
-    public const string Variable = "AIOS_FAULT_SCENARIO";
-
-    private const string Reason = "runs in a process of its own, which FaultTests starts";
-
-    public static bool IsStarted => Environment.GetEnvironmentVariable(Variable) is not null;
-
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void Running_out_of_memory_names_the_device_and_leaves_it_usable()
     {
         using Device device = Device.Open("cuda-sim");
@@ -30,7 +23,7 @@ public sealed class FaultScenarios
         stream.Synchronize();
     }
 
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void One_refused_mapping_is_tried_again()
     {
         using Device device = Device.Open("cuda-sim");
@@ -45,7 +38,7 @@ public sealed class FaultScenarios
         Assert.Equal(1, device.Memory.Statistics.Retries);
     }
 
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public async Task A_lost_device_fails_everything_and_nothing_hangs()
     {
         using Device device = Device.Open("cuda-sim");
@@ -71,7 +64,7 @@ public sealed class FaultScenarios
         await Assert.ThrowsAsync<DeviceLostException>(async () => await other.SynchronizeAsync(TestContext.Current.CancellationToken));
     }
 
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void A_launch_that_fails_names_the_kernel_and_where_it_was_enqueued()
     {
         using Device device = Device.Open("cuda-sim", new DeviceOptions { CaptureCallSites = true });
@@ -87,7 +80,7 @@ public sealed class FaultScenarios
         Assert.StartsWith("aios_fill: fill_kernel<grid (1,1,1), block (", error.Message, StringComparison.Ordinal);
     }
 
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void A_device_without_kernels_is_refused_when_it_is_opened()
     {
         var error = Assert.Throws<BackendException>(() => Device.Open("cuda-sim"));
@@ -95,17 +88,17 @@ public sealed class FaultScenarios
         Problem("cuda-sim", "sm_70", "compute capability 8.0");
     }
 
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void An_old_driver_is_named_with_the_version_that_is_needed() =>
         Problem("cuda-sim", "the driver supports CUDA 11.0, but 12.0 is needed", "install an NVIDIA driver");
 
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void A_machine_without_a_device_says_so() => Problem("cuda-sim", "found no device", "nvidia-smi");
 
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void A_value_that_is_none_is_named() => Problem("cuda-sim", "AIOS_CUDASIM_FAULTS has \"lost=soon\"", "a value that is possible");
 
-    [Fact(Skip = Reason, SkipUnless = nameof(IsStarted))]
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void A_library_that_is_missing_is_named()
     {
         BackendProbe probe = Backends.Probe().Single(probe => probe.Name == "cuda");

@@ -1,12 +1,8 @@
-using System.Diagnostics;
-
 namespace AiOs.Runtime.Tests;
 
 /// <summary>Runs each of <see cref="FaultScenarios"/> in a process whose simulated device fails in its way.</summary>
 public sealed class FaultTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
-
     [Theory]
     [InlineData(nameof(FaultScenarios.Running_out_of_memory_names_the_device_and_leaves_it_usable), "AIOS_CUDASIM_MEMORY", "67108864")]
     [InlineData(nameof(FaultScenarios.One_refused_mapping_is_tried_again), "AIOS_CUDASIM_FAULTS", "oom=6")]
@@ -17,20 +13,6 @@ public sealed class FaultTests
     [InlineData(nameof(FaultScenarios.A_machine_without_a_device_says_so), "AIOS_CUDASIM_FAULTS", "init=100")]
     [InlineData(nameof(FaultScenarios.A_value_that_is_none_is_named), "AIOS_CUDASIM_FAULTS", "lost=soon")]
     [InlineData(nameof(FaultScenarios.A_library_that_is_missing_is_named), "AIOS_CUDASIM_FAULTS", "")]
-    public async Task A_device_that_fails_is_told_apart(string scenario, string variable, string value)
-    {
-        var start = new ProcessStartInfo(
-            "dotnet", [typeof(FaultTests).Assembly.Location, "-noColor", "-method", $"{typeof(FaultScenarios).FullName}.{scenario}"])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment[FaultScenarios.Variable] = "1";
-        start.Environment[variable] = value;
-        using Process process = Process.Start(start)!;
-        Task<string> errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.True(process.ExitCode == 0 && output.Contains("Total: 1,", StringComparison.Ordinal), output + await errors);
-    }
+    public Task A_device_that_fails_is_told_apart(string scenario, string variable, string value) =>
+        TestProcess.Run(typeof(FaultScenarios), scenario, [(variable, value)]);
 }

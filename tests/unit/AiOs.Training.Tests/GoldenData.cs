@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using AiOs.Models.Formats;
@@ -42,11 +41,8 @@ internal sealed class GoldenData
         Order = DataOrder.Sequential,
     };
 
-    public static GoldenData Load(string name, [CallerFilePath] string here = "")
-    {
-        string path = Path.Combine(Path.GetDirectoryName(here)!, "Golden", name + ".json");
-        return new GoldenData(JsonDocument.Parse(File.ReadAllText(path)).RootElement);
-    }
+    public static GoldenData Load(string name) =>
+        new(JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Golden", name + ".json"))).RootElement);
 
     public byte[] TokenBytes()
     {

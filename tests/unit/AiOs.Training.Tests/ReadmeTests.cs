@@ -41,6 +41,9 @@ public sealed class ReadmeTests
         return [.. source[(open + 1)..close].Select(line => line.StartsWith(Indent, StringComparison.Ordinal) ? line[Indent.Length..] : line)];
     }
 
-    private static string PathOf(string relative, [CallerFilePath] string here = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, relative));
+    private static string PathOf(string relative, [CallerFilePath] string here = "")
+    {
+        Assert.SkipUnless(File.Exists(here), "the repository is not on this machine");
+        return Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, relative));
+    }
 }
