@@ -9,11 +9,11 @@ public sealed class BackendTests
     private const double Bound = 1e-4;
 
     /// <summary>Dropout draws the same numbers; parts of a batch add up, in a graph or not; bf16 rounds alike.</summary>
-    /// <remarks>bf16 rounds each activation, so that one different bit is a difference of 2^-9 of a value.</remarks>
+    /// <remarks>bf16 rounds each activation, so that one different bit is a difference of 2^-9 of a value: 1e-3 was seen.</remarks>
     [Theory]
     [InlineData("--dtype f32 --dropout 0.1", Bound)]
     [InlineData("--dtype f32 --accumulate 2 --grad-clip 0.5 --graph", Bound)]
-    [InlineData("--dtype bf16 --dropout 0.1", 100 * Bound)]
+    [InlineData("--dtype bf16 --dropout 0.1", 20 * Bound)]
     public void A_simulated_run_has_the_losses_of_the_cpu_at_every_step(string options, double bound)
     {
         using TemporaryDirectory directory = new();
