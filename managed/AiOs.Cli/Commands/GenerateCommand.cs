@@ -82,7 +82,9 @@ internal static class GenerateCommand
             Emit(json ? string.Empty : piece);
         }
 
-        written.Append(text.Finish());
+        string rest = text.Finish();
+        written.Append(rest);
+        Emit(json ? string.Empty : rest);
         double seconds = clock.Elapsed.TotalSeconds;
         if (json)
         {
