@@ -55,8 +55,7 @@ const std::map<int, int> &attributes() {
 
 CUresult initialize(Driver &driver) {
   if (!read_settings(driver.settings, driver.problem)) {
-    std::fprintf(stderr, "libaios_cudasim: %s\n", driver.problem.c_str());
-    return CUDA_ERROR_INVALID_VALUE;
+    return CUDA_ERROR_INVALID_VALUE; // the text is aios_cudasim_last_report's
   }
   if (std::uint64_t error = driver.settings.faults.init) {
     driver.problem = "AIOS_CUDASIM_FAULTS asked for it";
