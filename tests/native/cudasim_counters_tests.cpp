@@ -58,8 +58,16 @@ TEST(CudasimCounters, AreNotKeptUnlessAskedFor) {
     return run_both() && *aios_cudasim_counters() == '\0';
   };
   EXPECT_EXIT(std::exit(silent("0") ? 0 : 1), testing::ExitedWithCode(0), "^$");
-  EXPECT_EXIT(std::exit(silent("yes") ? 0 : 1), testing::ExitedWithCode(1),
-              "AIOS_CUDASIM_COUNTERS is \"yes\"; give it a number from 0 to 1");
+}
+
+TEST(CudasimCounters, AValueThatIsNoneIsNamed) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  auto refused = [] {
+    setenv("AIOS_CUDASIM_COUNTERS", "yes", 1);
+    return cuInit(0) == CUDA_ERROR_INVALID_VALUE &&
+           std::string(aios_cudasim_last_report()) == "AIOS_CUDASIM_COUNTERS is \"yes\"; give it a number from 0 to 1";
+  };
+  EXPECT_EXIT(_exit(refused() ? 0 : 1), testing::ExitedWithCode(0), "");
 }
 
 } // namespace
