@@ -10,7 +10,7 @@
 # With --simulator everything runs without a GPU, a small part of it: no figure is a measurement then.
 set -uo pipefail
 cd "$(dirname "$(realpath "$0")")/.." || exit 1
-if [ -d ../app ]; then bundle=$(realpath ..) home=$bundle; else bundle=$PWD/out/aios-linux-x64 home=$PWD; fi
+if [ -e ../app/suites ]; then bundle=$(realpath ..) home=$bundle; else bundle=$PWD/out/aios-linux-x64 home=$PWD; fi
 
 simulator="" backend=cuda results=$home/build/prove wanted=()
 # In this order when none is named: the most valuable first.
@@ -37,6 +37,10 @@ echo "$origin" >"$results/origin"
 [ ! -e "$bundle/revision" ] || cp "$bundle/revision" "$results"
 python=${PYTHON:-python3}
 if toolkit=$(eng/cuda-toolkit.sh --cached 2>/dev/null); then PATH=$PATH:$toolkit/bin; fi
+# NVRTC and cuBLAS are the toolkit's, or come with PyTorch.
+for folder in "${toolkit:-}/lib64" "$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' 2>/dev/null)"/nvidia/*/lib; do
+  [ ! -d "$folder" ] || export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
+done
 
 # ---- a piece is made of steps; $here is its folder of the results ----
 
@@ -92,6 +96,7 @@ for piece in "${wanted[@]}"; do
   fi
   reason="" said="" steps=0 late=0 bad=()
   mkdir -p "$here"
+  rm -f "$here/skipped"
   [ -n "$simulator" ] || conditions >"$here/before.txt" 2>&1
   run_piece "$piece" >"$here/output.txt" 2>&1
   status=$?
@@ -101,7 +106,7 @@ for piece in "${wanted[@]}"; do
   seconds=$((SECONDS - start))
   if [ -n "$reason" ]; then
     printf 'skipped: %s: %s\n' "$piece" "$reason"
-    rmdir "$here" 2>/dev/null
+    echo "$reason" >"$here/skipped"
   elif [ "$status" = 0 ] && [ ${#bad[@]} = 0 ] && [ "$late" = 0 ]; then
     echo "$said" >"$here/ok"
     printf 'ok     %4ds  %s: %s\n' "$seconds" "$piece" "$said"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds golden_capture, golden_replay and device_bench into DIR: programs.sh DIR [--simulator]
+# Builds golden_capture and device_bench into DIR: programs.sh DIR [--simulator]
 # For a GPU with nvcc alone; with --simulator with CMake and the C++ compiler, against the simulator.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
@@ -9,8 +9,8 @@ if [ "${2:-}" = --simulator ]; then
   generator=()
   ! command -v ninja >/dev/null || generator=(-G Ninja)
   cmake -S . -B "$programs/build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DAIOS_TESTS=OFF -DAIOS_BENCH=ON &&
-    cmake --build "$programs/build" --parallel "$(nproc)" --target golden_capture golden_replay device_bench &&
-    cp "$programs"/build/bin/{golden_capture,golden_replay,device_bench} "$programs"
+    cmake --build "$programs/build" --parallel "$(nproc)" --target golden_capture device_bench &&
+    cp "$programs"/build/bin/{golden_capture,device_bench} "$programs"
   exit
 fi
 
@@ -24,7 +24,7 @@ compilations() {
     8.*) both=$old ;;
     *) both="$old $new" ;;
   esac
-  for source in tests/golden/capture/*.{cu,cpp} tests/golden/golden_*.cpp native/common/status.cpp bench/native/device_bench.cu; do
+  for source in tests/golden/capture/*.{cu,cpp} tests/golden/golden_capture.cpp native/common/status.cpp bench/native/device_bench.cu; do
     [[ $source == *_sm90.cu ]] && echo "${source//\//.} $source $new" || echo "${source//\//.} $source $both"
   done
 }
@@ -35,7 +35,6 @@ compilations | xargs -P "$(nproc)" -L 1 bash -c '
   "$0" -std=c++20 -O2 --fmad=false -I. -Inative -Inative/include "-DGOLDEN_COMPILER=\"$1\"" -Werror=all-warnings \
     -Xcompiler=-Wall,-Wextra,-ffp-contract=off "${@:5}" -c "$4" -o "$2/$3.o"
   ' "$toolkit/bin/nvcc" "$compiler" "$programs/objects" || exit
-link=("$toolkit/bin/nvcc" -L"$toolkit/lib64/stubs") shared=("$programs"/objects/{native.common,tests.golden.capture}.*.o)
-"${link[@]}" "$programs/objects/tests.golden.golden_capture.cpp.o" "${shared[@]}" -o "$programs/golden_capture" -lcuda &&
-  "${link[@]}" "$programs/objects/tests.golden.golden_replay.cpp.o" "${shared[@]}" -o "$programs/golden_replay" -lcuda &&
+link=("$toolkit/bin/nvcc" -L"$toolkit/lib64/stubs")
+"${link[@]}" "$programs"/objects/{native.common,tests.golden}.*.o -o "$programs/golden_capture" -lcuda &&
   "${link[@]}" "$programs"/objects/{bench.native.device_bench.cu,native.common.status.cpp}.o -o "$programs/device_bench" -lcuda
