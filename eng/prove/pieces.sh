@@ -108,7 +108,7 @@ gpt2_ours() {
   for batch in "${batches[@]}"; do
     train "batch-$batch" 400 "$backend" $model --batch "$batch" --dtype bf16 --graph --order sequential --steps "$steps_of"
     [ ! -e "$here/batch-$batch.ok" ] || say "batch $batch: $(sed -n '6,$s/.*"tokens_per_s":\([0-9.e+]*\).*/\1/p' "$here/batch-$batch.jsonl" |
-      sort -g | awk '{ rate[NR] = $1 } END { printf "%.0f tokens/s, median of %d steps", rate[int((NR + 1) / 2)], NR }')"
+      sort -g | awk '{ rate[NR] = $1 } END { printf "%.0f tokens/s, median of %d steps", rate[int((NR + 1) / 2)], NR }')$simulated"
   done
 }
 
