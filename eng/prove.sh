@@ -80,6 +80,9 @@ need() { # command
 say() {
   said=${said:+$said; }$*
 }
+verdict() { # its first word, piece, what it says: a line for each thing
+  printf '%-12s %s\n' "$1" "$2: ${3//; /$'\n'             }"
+}
 
 . eng/prove/pieces.sh
 
@@ -91,7 +94,7 @@ failures=0
 for piece in "${wanted[@]}"; do
   here=$results/$piece start=$SECONDS deadline=$((SECONDS + piece_seconds))
   if [ -e "$here/ok" ]; then
-    printf 'ok     before %s\n' "$piece: $(cat "$here/ok")"
+    verdict "ok    before" "$piece" "$(cat "$here/ok")"
     continue
   fi
   reason="" said="" steps=0 late=0 bad=()
@@ -109,10 +112,10 @@ for piece in "${wanted[@]}"; do
     echo "$reason" >"$here/skipped"
   elif [ "$status" = 0 ] && [ ${#bad[@]} = 0 ] && [ "$late" = 0 ]; then
     echo "$said" >"$here/ok"
-    printf 'ok     %4ds  %s: %s\n' "$seconds" "$piece" "$said"
+    verdict "$(printf 'ok     %4ds' "$seconds")" "$piece" "$said"
   else
     failures=$((failures + 1))
-    printf 'FAILED %4ds  %s: %s\n' "$seconds" "$piece" "$said"
+    verdict "$(printf 'FAILED %4ds' "$seconds")" "$piece" "$said"
     tail -n 30 "$here/output.txt"
   fi
   archive

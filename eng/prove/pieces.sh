@@ -118,8 +118,8 @@ gpt2_ours() {
 count_figures() { # pattern of a figure, command that prints why some were not taken, file...
   local taken reasons
   taken=$(cat "${@:3}" 2>/dev/null | grep -cE "$1")
-  mapfile -t reasons < <("$2" "${@:3}" | cut -c 1-100 | sort | uniq -c | sort -rn | sed 's/^ *\([0-9]*\) /\1 times: /')
-  say "${taken:-0} figures$simulated${reasons[0]:+, not taken: $(IFS=$'|'; echo "${reasons[*]}" | sed 's/|/; /g')}"
+  mapfile -t reasons < <("$2" "${@:3}" | sed -E 's|^([a-z_]+: )\1|\1|' | cut -c 1-50 | sort | uniq -c | sort -rn | sed 's/^ *\([0-9]*\) /\1 times: /')
+  say "${taken:-0} figures$simulated${reasons[0]:+; not taken: $(IFS=$'|'; echo "${reasons[*]}" | sed 's/|/; /g')}"
   [ "${taken:-0}" -gt 0 ] || bad+=("no figure")
 }
 simulated=${simulator:+ (simulated: no figure is a measurement)}
