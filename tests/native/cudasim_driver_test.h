@@ -5,6 +5,8 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <memory>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include "simulator/driver/cuda_api.h"
@@ -25,6 +27,25 @@ inline CUresult launch(CUstream stream, const char *name, unsigned blocks, unsig
   return aios::sim::enqueue_launch(reinterpret_cast<aios_stream>(stream), std::move(launch)) == AIOS_STATUS_OK
              ? CUDA_SUCCESS
              : CUDA_ERROR_UNKNOWN;
+}
+
+/// Runs a function in a fresh process with other settings; it returns whether all is as it should be.
+inline void with_settings(std::initializer_list<std::pair<const char *, const char *>> settings, bool (*good)()) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        for (auto [name, value] : settings) {
+          setenv(name, value, 1);
+        }
+        _exit(good() ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+inline bool opened(CUstream *stream) {
+  CUcontext context = nullptr;
+  return cuInit(0) == CUDA_SUCCESS && cuDevicePrimaryCtxRetain(&context, 0) == CUDA_SUCCESS &&
+         cuCtxSetCurrent(context) == CUDA_SUCCESS && cuStreamCreate(stream, CU_STREAM_NON_BLOCKING) == CUDA_SUCCESS;
 }
 
 /// A thread with the primary context of device 0 and two streams.

@@ -358,25 +358,6 @@ TEST_F(Cudasim, CallbacksAreToldOfAFailure) {
   free_blocks();
 }
 
-/// Runs a function in a fresh process with other settings; it returns whether all is as it should be.
-void with_settings(std::initializer_list<std::pair<const char *, const char *>> settings, bool (*good)()) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT(
-      {
-        for (auto [name, value] : settings) {
-          setenv(name, value, 1);
-        }
-        _exit(good() ? 0 : 1);
-      },
-      testing::ExitedWithCode(0), "");
-}
-
-bool opened(CUstream *stream) {
-  CUcontext context = nullptr;
-  return cuInit(0) == CUDA_SUCCESS && cuDevicePrimaryCtxRetain(&context, 0) == CUDA_SUCCESS &&
-         cuCtxSetCurrent(context) == CUDA_SUCCESS && cuStreamCreate(stream, CU_STREAM_NON_BLOCKING) == CUDA_SUCCESS;
-}
-
 TEST(CudasimSettings, FaultsHappenWhereTheyAreAskedFor) {
   with_settings({{"AIOS_CUDASIM_FAULTS", "oom=2"}}, [] {
     CUstream stream;

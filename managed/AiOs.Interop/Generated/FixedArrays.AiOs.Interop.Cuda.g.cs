@@ -20,14 +20,6 @@ public struct FixedArray16<T> where T : unmanaged
     private T _first;
 }
 
-/// <summary>32 elements in place, as in a C array; converts to a span and is indexed like one.</summary>
-/// <typeparam name="T">Type of an element.</typeparam>
-[InlineArray(32)]
-public struct FixedArray32<T> where T : unmanaged
-{
-    private T _first;
-}
-
 /// <summary>56 elements in place, as in a C array; converts to a span and is indexed like one.</summary>
 /// <typeparam name="T">Type of an element.</typeparam>
 [InlineArray(56)]

@@ -31,6 +31,7 @@ public sealed unsafe class NvJitLinkTable
         nvJitLinkGetErrorLog = (delegate* unmanaged[Cdecl]<nvJitLinkHandle, byte*, nvJitLinkResult>)Export(library, path, "__nvJitLinkGetErrorLog_12_4");
         nvJitLinkGetInfoLogSize = (delegate* unmanaged[Cdecl]<nvJitLinkHandle, nuint*, nvJitLinkResult>)Export(library, path, "__nvJitLinkGetInfoLogSize_12_4");
         nvJitLinkGetInfoLog = (delegate* unmanaged[Cdecl]<nvJitLinkHandle, byte*, nvJitLinkResult>)Export(library, path, "__nvJitLinkGetInfoLog_12_4");
+        nvJitLinkVersion = (delegate* unmanaged[Cdecl]<uint*, uint*, nvJitLinkResult>)Export(library, path, "nvJitLinkVersion");
     }
 
     /// <summary><c>nvJitLinkResult nvJitLinkCreate(nvJitLinkHandle *handle, uint32_t numOptions, const char **options)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/nvjitlink/index.html">documentation</see>)</summary>
@@ -71,6 +72,9 @@ public sealed unsafe class NvJitLinkTable
 
     /// <summary><c>nvJitLinkResult nvJitLinkGetInfoLog(nvJitLinkHandle handle, char *log)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/nvjitlink/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvJitLinkHandle, byte*, nvJitLinkResult> nvJitLinkGetInfoLog;
+
+    /// <summary><c>nvJitLinkResult nvJitLinkVersion(unsigned int *major, unsigned int *minor)</c> (<see href="https://docs.nvidia.com/cuda/archive/12.4.1/nvjitlink/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<uint*, uint*, nvJitLinkResult> nvJitLinkVersion;
 
     private static void* Export(nint library, string path, string symbol) => NativeLibrary.TryGetExport(library, symbol, out nint address)
         ? (void*)address

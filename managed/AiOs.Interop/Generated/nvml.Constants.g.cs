@@ -6,14 +6,29 @@ namespace AiOs.Interop.Cuda;
 /// <summary>Constants of the native headers.</summary>
 public static partial class NvmlConstants
 {
-    /// <summary><c>18</c></summary>
-    public const int NVML_NVLINK_MAX_LINKS = 18;
+    /// <summary><c>(-1)</c></summary>
+    public const int NVML_VALUE_NOT_AVAILABLE = -1;
 
-    /// <summary><c>nvmlClocksEventReasonApplicationsClocksSetting</c></summary>
-    public const long nvmlClocksThrottleReasonUserDefinedClocks = 2;
+    /// <summary><c>NVML_STRUCT_VERSION(Memory, 2)</c></summary>
+    public const uint nvmlMemory_v2 = 33554472;
+
+    /// <summary><c>0x0000000000000001LL</c></summary>
+    public const long nvmlClocksEventReasonGpuIdle = 1;
+
+    /// <summary><c>0x0000000000000002LL</c></summary>
+    public const long nvmlClocksEventReasonApplicationsClocksSetting = 2;
+
+    /// <summary><c>0x0000000000000004LL</c></summary>
+    public const long nvmlClocksEventReasonSwPowerCap = 4;
 
     /// <summary><c>0x0000000000000008LL</c></summary>
     public const long nvmlClocksThrottleReasonHwSlowdown = 8;
+
+    /// <summary><c>0x0000000000000010LL</c></summary>
+    public const long nvmlClocksEventReasonSyncBoost = 16;
+
+    /// <summary><c>0x0000000000000020LL</c></summary>
+    public const long nvmlClocksEventReasonSwThermalSlowdown = 32;
 
     /// <summary><c>0x0000000000000040LL</c></summary>
     public const long nvmlClocksThrottleReasonHwThermalSlowdown = 64;
@@ -21,45 +36,12 @@ public static partial class NvmlConstants
     /// <summary><c>0x0000000000000080LL</c></summary>
     public const long nvmlClocksThrottleReasonHwPowerBrakeSlowdown = 128;
 
-    /// <summary><c>nvmlClocksEventReasonGpuIdle</c></summary>
-    public const long nvmlClocksThrottleReasonGpuIdle = 1;
-
-    /// <summary><c>nvmlClocksEventReasonApplicationsClocksSetting</c></summary>
-    public const long nvmlClocksThrottleReasonApplicationsClocksSetting = 2;
-
-    /// <summary><c>nvmlClocksEventReasonSyncBoost</c></summary>
-    public const long nvmlClocksThrottleReasonSyncBoost = 16;
-
-    /// <summary><c>nvmlClocksEventReasonSwPowerCap</c></summary>
-    public const long nvmlClocksThrottleReasonSwPowerCap = 4;
-
-    /// <summary><c>nvmlClocksEventReasonSwThermalSlowdown</c></summary>
-    public const long nvmlClocksThrottleReasonSwThermalSlowdown = 32;
-
-    /// <summary><c>nvmlClocksEventReasonDisplayClockSetting</c></summary>
-    public const long nvmlClocksThrottleReasonDisplayClockSetting = 256;
-
-    /// <summary><c>nvmlClocksEventReasonNone</c></summary>
-    public const long nvmlClocksThrottleReasonNone = 0;
-
-    /// <summary><c>nvmlClocksEventReasonAll</c></summary>
-    public const long nvmlClocksThrottleReasonAll = 511;
-
-    /// <summary><c>96</c></summary>
-    public const int NVML_DEVICE_UUID_V2_BUFFER_SIZE = 96;
+    /// <summary><c>0x0000000000000100LL</c></summary>
+    public const long nvmlClocksEventReasonDisplayClockSetting = 256;
 
     /// <summary><c>80</c></summary>
     public const int NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE = 80;
 
     /// <summary><c>80</c></summary>
     public const int NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE = 80;
-
-    /// <summary><c>96</c></summary>
-    public const int NVML_DEVICE_NAME_V2_BUFFER_SIZE = 96;
-
-    /// <summary><c>0x0</c></summary>
-    public const int NVML_DEVICE_MIG_DISABLE = 0;
-
-    /// <summary><c>0x1</c></summary>
-    public const int NVML_DEVICE_MIG_ENABLE = 1;
 }

@@ -4,69 +4,6 @@ using System;
 
 namespace AiOs.Interop.Cuda;
 
-/// <summary><c>nvmlGpuP2PStatus_t</c></summary>
-public enum nvmlGpuP2PStatus_t : int
-{
-    /// <summary><c>NVML_P2P_STATUS_OK</c></summary>
-    Ok = 0,
-
-    /// <summary><c>NVML_P2P_STATUS_CHIPSET_NOT_SUPPORED</c></summary>
-    ChipsetNotSuppored = 1,
-
-    /// <summary><c>NVML_P2P_STATUS_CHIPSET_NOT_SUPPORTED</c></summary>
-    ChipsetNotSupported = 1,
-
-    /// <summary><c>NVML_P2P_STATUS_GPU_NOT_SUPPORTED</c></summary>
-    GpuNotSupported = 2,
-
-    /// <summary><c>NVML_P2P_STATUS_IOH_TOPOLOGY_NOT_SUPPORTED</c></summary>
-    IohTopologyNotSupported = 3,
-
-    /// <summary><c>NVML_P2P_STATUS_DISABLED_BY_REGKEY</c></summary>
-    DisabledByRegkey = 4,
-
-    /// <summary><c>NVML_P2P_STATUS_NOT_SUPPORTED</c></summary>
-    NotSupported = 5,
-
-    /// <summary><c>NVML_P2P_STATUS_UNKNOWN</c></summary>
-    Unknown = 6,
-}
-
-/// <summary><c>nvmlGpuP2PCapsIndex_t</c></summary>
-public enum nvmlGpuP2PCapsIndex_t : int
-{
-    /// <summary><c>NVML_P2P_CAPS_INDEX_READ</c></summary>
-    Read = 0,
-
-    /// <summary><c>NVML_P2P_CAPS_INDEX_WRITE</c></summary>
-    Write = 1,
-
-    /// <summary><c>NVML_P2P_CAPS_INDEX_NVLINK</c></summary>
-    Nvlink = 2,
-
-    /// <summary><c>NVML_P2P_CAPS_INDEX_ATOMICS</c></summary>
-    Atomics = 3,
-
-    /// <summary><c>NVML_P2P_CAPS_INDEX_PCI</c></summary>
-    Pci = 4,
-
-    /// <summary><c>NVML_P2P_CAPS_INDEX_PROP</c></summary>
-    Prop = 4,
-
-    /// <summary><c>NVML_P2P_CAPS_INDEX_UNKNOWN</c></summary>
-    Unknown = 5,
-}
-
-/// <summary><c>nvmlEnableState_t</c></summary>
-public enum nvmlEnableState_t : int
-{
-    /// <summary><c>NVML_FEATURE_DISABLED</c></summary>
-    Disabled = 0,
-
-    /// <summary><c>NVML_FEATURE_ENABLED</c></summary>
-    Enabled = 1,
-}
-
 /// <summary><c>nvmlTemperatureSensors_t</c></summary>
 public enum nvmlTemperatureSensors_t : int
 {
@@ -75,6 +12,32 @@ public enum nvmlTemperatureSensors_t : int
 
     /// <summary><c>NVML_TEMPERATURE_COUNT</c></summary>
     Count = 1,
+}
+
+/// <summary><c>nvmlMemoryErrorType_t</c></summary>
+public enum nvmlMemoryErrorType_t : int
+{
+    /// <summary><c>NVML_MEMORY_ERROR_TYPE_CORRECTED</c></summary>
+    Corrected = 0,
+
+    /// <summary><c>NVML_MEMORY_ERROR_TYPE_UNCORRECTED</c></summary>
+    Uncorrected = 1,
+
+    /// <summary><c>NVML_MEMORY_ERROR_TYPE_COUNT</c></summary>
+    Count = 2,
+}
+
+/// <summary><c>nvmlEccCounterType_t</c></summary>
+public enum nvmlEccCounterType_t : int
+{
+    /// <summary><c>NVML_VOLATILE_ECC</c></summary>
+    VolatileEcc = 0,
+
+    /// <summary><c>NVML_AGGREGATE_ECC</c></summary>
+    AggregateEcc = 1,
+
+    /// <summary><c>NVML_ECC_COUNTER_TYPE_COUNT</c></summary>
+    EccCounterTypeCount = 2,
 }
 
 /// <summary><c>nvmlClockType_t</c></summary>

@@ -8,32 +8,6 @@ namespace AiOs.Interop.Cuda;
 /// <param name="Value">The value that the library gave.</param>
 public readonly record struct nvmlDevice_t(nint Value);
 
-/// <summary><c>nvmlPciInfo_t</c></summary>
-[StructLayout(LayoutKind.Sequential)]
-public unsafe struct nvmlPciInfo_t
-{
-    /// <summary><c>char busIdLegacy[16]</c></summary>
-    public FixedArray16<byte> busIdLegacy;
-
-    /// <summary><c>unsigned int domain</c></summary>
-    public uint domain;
-
-    /// <summary><c>unsigned int bus</c></summary>
-    public uint bus;
-
-    /// <summary><c>unsigned int device</c></summary>
-    public uint device;
-
-    /// <summary><c>unsigned int pciDeviceId</c></summary>
-    public uint pciDeviceId;
-
-    /// <summary><c>unsigned int pciSubSystemId</c></summary>
-    public uint pciSubSystemId;
-
-    /// <summary><c>char busId[32]</c></summary>
-    public FixedArray32<byte> busId;
-}
-
 /// <summary><c>nvmlUtilization_t</c></summary>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct nvmlUtilization_t
@@ -45,12 +19,18 @@ public unsafe struct nvmlUtilization_t
     public uint memory;
 }
 
-/// <summary><c>nvmlMemory_t</c></summary>
+/// <summary><c>nvmlMemory_v2_t</c></summary>
 [StructLayout(LayoutKind.Sequential)]
-public unsafe struct nvmlMemory_t
+public unsafe struct nvmlMemory_v2_t
 {
+    /// <summary><c>unsigned int version</c></summary>
+    public uint version;
+
     /// <summary><c>unsigned long long total</c></summary>
     public ulong total;
+
+    /// <summary><c>unsigned long long reserved</c></summary>
+    public ulong reserved;
 
     /// <summary><c>unsigned long long free</c></summary>
     public ulong free;

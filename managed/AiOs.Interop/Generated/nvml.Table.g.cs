@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 
 namespace AiOs.Interop.Cuda;
 
-/// <summary>The functions of NVML, which tells what the GPUs of the machine are and do.</summary>
+/// <summary>The functions of NVML, which tells how the GPUs of the machine are, that are used here.</summary>
 public sealed unsafe class NvmlTable
 {
     /// <summary>File names of the library, the preferred one first.</summary>
@@ -19,40 +19,25 @@ public sealed unsafe class NvmlTable
     public NvmlTable(nint library, string path = "libnvidia-ml.so.1")
     {
         nvmlInit = (delegate* unmanaged[Cdecl]<nvmlReturn_t>)Export(library, path, "nvmlInit_v2");
-        nvmlShutdown = (delegate* unmanaged[Cdecl]<nvmlReturn_t>)Export(library, path, "nvmlShutdown");
         nvmlErrorString = (delegate* unmanaged[Cdecl]<nvmlReturn_t, byte*>)Export(library, path, "nvmlErrorString");
-        nvmlSystemGetDriverVersion = (delegate* unmanaged[Cdecl]<byte*, uint, nvmlReturn_t>)Export(library, path, "nvmlSystemGetDriverVersion");
-        nvmlSystemGetNVMLVersion = (delegate* unmanaged[Cdecl]<byte*, uint, nvmlReturn_t>)Export(library, path, "nvmlSystemGetNVMLVersion");
-        nvmlSystemGetCudaDriverVersion_v2 = (delegate* unmanaged[Cdecl]<int*, nvmlReturn_t>)Find(library, "nvmlSystemGetCudaDriverVersion_v2");
-        nvmlDeviceGetCount = (delegate* unmanaged[Cdecl]<uint*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetCount_v2");
-        nvmlDeviceGetHandleByIndex = (delegate* unmanaged[Cdecl]<uint, nvmlDevice_t*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetHandleByIndex_v2");
-        nvmlDeviceGetHandleByUUID = (delegate* unmanaged[Cdecl]<byte*, nvmlDevice_t*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetHandleByUUID");
+        nvmlSystemGetDriverVersion = (delegate* unmanaged[Cdecl]<byte*, uint, nvmlReturn_t>)Find(library, "nvmlSystemGetDriverVersion");
+        nvmlSystemGetNVMLVersion = (delegate* unmanaged[Cdecl]<byte*, uint, nvmlReturn_t>)Find(library, "nvmlSystemGetNVMLVersion");
         nvmlDeviceGetHandleByPciBusId = (delegate* unmanaged[Cdecl]<byte*, nvmlDevice_t*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetHandleByPciBusId_v2");
-        nvmlDeviceGetName = (delegate* unmanaged[Cdecl]<nvmlDevice_t, byte*, uint, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetName");
-        nvmlDeviceGetP2PStatus = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlDevice_t, nvmlGpuP2PCapsIndex_t, nvmlGpuP2PStatus_t*, nvmlReturn_t>)Find(library, "nvmlDeviceGetP2PStatus");
-        nvmlDeviceGetUUID = (delegate* unmanaged[Cdecl]<nvmlDevice_t, byte*, uint, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetUUID");
-        nvmlDeviceGetPciInfo = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlPciInfo_t*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetPciInfo_v3");
-        nvmlDeviceGetClockInfo = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlClockType_t, uint*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetClockInfo");
-        nvmlDeviceGetMaxClockInfo = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlClockType_t, uint*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetMaxClockInfo");
-        nvmlDeviceGetTemperature = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlTemperatureSensors_t, uint*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetTemperature");
+        nvmlDeviceGetClockInfo = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlClockType_t, uint*, nvmlReturn_t>)Find(library, "nvmlDeviceGetClockInfo");
+        nvmlDeviceGetMaxClockInfo = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlClockType_t, uint*, nvmlReturn_t>)Find(library, "nvmlDeviceGetMaxClockInfo");
+        nvmlDeviceGetTemperature = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlTemperatureSensors_t, uint*, nvmlReturn_t>)Find(library, "nvmlDeviceGetTemperature");
+        nvmlDeviceGetCurrentClocksEventReasons = (delegate* unmanaged[Cdecl]<nvmlDevice_t, ulong*, nvmlReturn_t>)Find(library, "nvmlDeviceGetCurrentClocksEventReasons");
         nvmlDeviceGetCurrentClocksThrottleReasons = (delegate* unmanaged[Cdecl]<nvmlDevice_t, ulong*, nvmlReturn_t>)Find(library, "nvmlDeviceGetCurrentClocksThrottleReasons");
-        nvmlDeviceGetPowerUsage = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetPowerUsage");
-        nvmlDeviceGetTotalEnergyConsumption = (delegate* unmanaged[Cdecl]<nvmlDevice_t, ulong*, nvmlReturn_t>)Find(library, "nvmlDeviceGetTotalEnergyConsumption");
-        nvmlDeviceGetEnforcedPowerLimit = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetEnforcedPowerLimit");
-        nvmlDeviceGetMemoryInfo = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlMemory_t*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetMemoryInfo");
-        nvmlDeviceGetUtilizationRates = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlUtilization_t*, nvmlReturn_t>)Export(library, path, "nvmlDeviceGetUtilizationRates");
+        nvmlDeviceGetPowerUsage = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, nvmlReturn_t>)Find(library, "nvmlDeviceGetPowerUsage");
+        nvmlDeviceGetEnforcedPowerLimit = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, nvmlReturn_t>)Find(library, "nvmlDeviceGetEnforcedPowerLimit");
+        nvmlDeviceGetMemoryInfo_v2 = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlMemory_v2_t*, nvmlReturn_t>)Find(library, "nvmlDeviceGetMemoryInfo_v2");
+        nvmlDeviceGetTotalEccErrors = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlMemoryErrorType_t, nvmlEccCounterType_t, ulong*, nvmlReturn_t>)Find(library, "nvmlDeviceGetTotalEccErrors");
+        nvmlDeviceGetUtilizationRates = (delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlUtilization_t*, nvmlReturn_t>)Find(library, "nvmlDeviceGetUtilizationRates");
         nvmlDeviceGetComputeRunningProcesses = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, nvmlProcessInfo_v2_t*, nvmlReturn_t>)Find(library, "nvmlDeviceGetComputeRunningProcesses_v3");
-        nvmlDeviceGetNvLinkState = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, nvmlEnableState_t*, nvmlReturn_t>)Find(library, "nvmlDeviceGetNvLinkState");
-        nvmlDeviceGetNvLinkVersion = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, uint*, nvmlReturn_t>)Find(library, "nvmlDeviceGetNvLinkVersion");
-        nvmlDeviceGetNvLinkRemotePciInfo = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, nvmlPciInfo_t*, nvmlReturn_t>)Find(library, "nvmlDeviceGetNvLinkRemotePciInfo_v2");
-        nvmlDeviceGetMigMode = (delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, uint*, nvmlReturn_t>)Find(library, "nvmlDeviceGetMigMode");
     }
 
     /// <summary><c>nvmlReturn_t nvmlInit(void)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlReturn_t> nvmlInit;
-
-    /// <summary><c>nvmlReturn_t nvmlShutdown(void)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlReturn_t> nvmlShutdown;
 
     /// <summary><c>const char *nvmlErrorString(nvmlReturn_t result)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlReturn_t, byte*> nvmlErrorString;
@@ -60,50 +45,41 @@ public sealed unsafe class NvmlTable
     /// <summary><c>nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned int length)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<byte*, uint, nvmlReturn_t> nvmlSystemGetDriverVersion;
 
+    /// <summary>Whether the library has <c>nvmlSystemGetDriverVersion</c>; the field is null when it does not.</summary>
+    public bool HasNvmlSystemGetDriverVersion => nvmlSystemGetDriverVersion != null;
+
     /// <summary><c>nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned int length)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<byte*, uint, nvmlReturn_t> nvmlSystemGetNVMLVersion;
 
-    /// <summary><c>nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *cudaDriverVersion)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<int*, nvmlReturn_t> nvmlSystemGetCudaDriverVersion_v2;
-
-    /// <summary>Whether the library has <c>nvmlSystemGetCudaDriverVersion_v2</c>; the field is null when it does not.</summary>
-    public bool HasNvmlSystemGetCudaDriverVersion_v2 => nvmlSystemGetCudaDriverVersion_v2 != null;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetCount(unsigned int *deviceCount)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<uint*, nvmlReturn_t> nvmlDeviceGetCount;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetHandleByIndex(unsigned int index, nvmlDevice_t *device)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<uint, nvmlDevice_t*, nvmlReturn_t> nvmlDeviceGetHandleByIndex;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<byte*, nvmlDevice_t*, nvmlReturn_t> nvmlDeviceGetHandleByUUID;
+    /// <summary>Whether the library has <c>nvmlSystemGetNVMLVersion</c>; the field is null when it does not.</summary>
+    public bool HasNvmlSystemGetNVMLVersion => nvmlSystemGetNVMLVersion != null;
 
     /// <summary><c>nvmlReturn_t nvmlDeviceGetHandleByPciBusId(const char *pciBusId, nvmlDevice_t *device)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<byte*, nvmlDevice_t*, nvmlReturn_t> nvmlDeviceGetHandleByPciBusId;
 
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, byte*, uint, nvmlReturn_t> nvmlDeviceGetName;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t device1, nvmlDevice_t device2, nvmlGpuP2PCapsIndex_t p2pIndex, nvmlGpuP2PStatus_t *p2pStatus)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlDevice_t, nvmlGpuP2PCapsIndex_t, nvmlGpuP2PStatus_t*, nvmlReturn_t> nvmlDeviceGetP2PStatus;
-
-    /// <summary>Whether the library has <c>nvmlDeviceGetP2PStatus</c>; the field is null when it does not.</summary>
-    public bool HasNvmlDeviceGetP2PStatus => nvmlDeviceGetP2PStatus != null;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, byte*, uint, nvmlReturn_t> nvmlDeviceGetUUID;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetPciInfo(nvmlDevice_t device, nvmlPciInfo_t *pci)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlPciInfo_t*, nvmlReturn_t> nvmlDeviceGetPciInfo;
-
     /// <summary><c>nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t type, unsigned int *clock)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlClockType_t, uint*, nvmlReturn_t> nvmlDeviceGetClockInfo;
+
+    /// <summary>Whether the library has <c>nvmlDeviceGetClockInfo</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetClockInfo => nvmlDeviceGetClockInfo != null;
 
     /// <summary><c>nvmlReturn_t nvmlDeviceGetMaxClockInfo(nvmlDevice_t device, nvmlClockType_t type, unsigned int *clock)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlClockType_t, uint*, nvmlReturn_t> nvmlDeviceGetMaxClockInfo;
 
+    /// <summary>Whether the library has <c>nvmlDeviceGetMaxClockInfo</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetMaxClockInfo => nvmlDeviceGetMaxClockInfo != null;
+
     /// <summary><c>nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, nvmlTemperatureSensors_t sensorType, unsigned int *temp)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlTemperatureSensors_t, uint*, nvmlReturn_t> nvmlDeviceGetTemperature;
+
+    /// <summary>Whether the library has <c>nvmlDeviceGetTemperature</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetTemperature => nvmlDeviceGetTemperature != null;
+
+    /// <summary><c>nvmlReturn_t nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device, unsigned long long *clocksEventReasons)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, ulong*, nvmlReturn_t> nvmlDeviceGetCurrentClocksEventReasons;
+
+    /// <summary>Whether the library has <c>nvmlDeviceGetCurrentClocksEventReasons</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetCurrentClocksEventReasons => nvmlDeviceGetCurrentClocksEventReasons != null;
 
     /// <summary><c>nvmlReturn_t nvmlDeviceGetCurrentClocksThrottleReasons(nvmlDevice_t device, unsigned long long *clocksThrottleReasons)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, ulong*, nvmlReturn_t> nvmlDeviceGetCurrentClocksThrottleReasons;
@@ -114,50 +90,38 @@ public sealed unsafe class NvmlTable
     /// <summary><c>nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int *power)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, nvmlReturn_t> nvmlDeviceGetPowerUsage;
 
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetTotalEnergyConsumption(nvmlDevice_t device, unsigned long long *energy)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, ulong*, nvmlReturn_t> nvmlDeviceGetTotalEnergyConsumption;
-
-    /// <summary>Whether the library has <c>nvmlDeviceGetTotalEnergyConsumption</c>; the field is null when it does not.</summary>
-    public bool HasNvmlDeviceGetTotalEnergyConsumption => nvmlDeviceGetTotalEnergyConsumption != null;
+    /// <summary>Whether the library has <c>nvmlDeviceGetPowerUsage</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetPowerUsage => nvmlDeviceGetPowerUsage != null;
 
     /// <summary><c>nvmlReturn_t nvmlDeviceGetEnforcedPowerLimit(nvmlDevice_t device, unsigned int *limit)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, nvmlReturn_t> nvmlDeviceGetEnforcedPowerLimit;
 
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlMemory_t*, nvmlReturn_t> nvmlDeviceGetMemoryInfo;
+    /// <summary>Whether the library has <c>nvmlDeviceGetEnforcedPowerLimit</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetEnforcedPowerLimit => nvmlDeviceGetEnforcedPowerLimit != null;
+
+    /// <summary><c>nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlMemory_v2_t*, nvmlReturn_t> nvmlDeviceGetMemoryInfo_v2;
+
+    /// <summary>Whether the library has <c>nvmlDeviceGetMemoryInfo_v2</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetMemoryInfo_v2 => nvmlDeviceGetMemoryInfo_v2 != null;
+
+    /// <summary><c>nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType, unsigned long long *eccCounts)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
+    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlMemoryErrorType_t, nvmlEccCounterType_t, ulong*, nvmlReturn_t> nvmlDeviceGetTotalEccErrors;
+
+    /// <summary>Whether the library has <c>nvmlDeviceGetTotalEccErrors</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetTotalEccErrors => nvmlDeviceGetTotalEccErrors != null;
 
     /// <summary><c>nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *utilization)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, nvmlUtilization_t*, nvmlReturn_t> nvmlDeviceGetUtilizationRates;
+
+    /// <summary>Whether the library has <c>nvmlDeviceGetUtilizationRates</c>; the field is null when it does not.</summary>
+    public bool HasNvmlDeviceGetUtilizationRates => nvmlDeviceGetUtilizationRates != null;
 
     /// <summary><c>nvmlReturn_t nvmlDeviceGetComputeRunningProcesses(nvmlDevice_t device, unsigned int *infoCount, nvmlProcessInfo_t *infos)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
     public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, nvmlProcessInfo_v2_t*, nvmlReturn_t> nvmlDeviceGetComputeRunningProcesses;
 
     /// <summary>Whether the library has <c>nvmlDeviceGetComputeRunningProcesses</c>; the field is null when it does not.</summary>
     public bool HasNvmlDeviceGetComputeRunningProcesses => nvmlDeviceGetComputeRunningProcesses != null;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetNvLinkState(nvmlDevice_t device, unsigned int link, nvmlEnableState_t *isActive)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, nvmlEnableState_t*, nvmlReturn_t> nvmlDeviceGetNvLinkState;
-
-    /// <summary>Whether the library has <c>nvmlDeviceGetNvLinkState</c>; the field is null when it does not.</summary>
-    public bool HasNvmlDeviceGetNvLinkState => nvmlDeviceGetNvLinkState != null;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetNvLinkVersion(nvmlDevice_t device, unsigned int link, unsigned int *version)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, uint*, nvmlReturn_t> nvmlDeviceGetNvLinkVersion;
-
-    /// <summary>Whether the library has <c>nvmlDeviceGetNvLinkVersion</c>; the field is null when it does not.</summary>
-    public bool HasNvmlDeviceGetNvLinkVersion => nvmlDeviceGetNvLinkVersion != null;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetNvLinkRemotePciInfo(nvmlDevice_t device, unsigned int link, nvmlPciInfo_t *pci)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, uint, nvmlPciInfo_t*, nvmlReturn_t> nvmlDeviceGetNvLinkRemotePciInfo;
-
-    /// <summary>Whether the library has <c>nvmlDeviceGetNvLinkRemotePciInfo</c>; the field is null when it does not.</summary>
-    public bool HasNvmlDeviceGetNvLinkRemotePciInfo => nvmlDeviceGetNvLinkRemotePciInfo != null;
-
-    /// <summary><c>nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *currentMode, unsigned int *pendingMode)</c> (<see href="https://docs.nvidia.com/deploy/nvml-api/index.html">documentation</see>)</summary>
-    public readonly delegate* unmanaged[Cdecl]<nvmlDevice_t, uint*, uint*, nvmlReturn_t> nvmlDeviceGetMigMode;
-
-    /// <summary>Whether the library has <c>nvmlDeviceGetMigMode</c>; the field is null when it does not.</summary>
-    public bool HasNvmlDeviceGetMigMode => nvmlDeviceGetMigMode != null;
 
     private static void* Export(nint library, string path, string symbol) => NativeLibrary.TryGetExport(library, symbol, out nint address)
         ? (void*)address

@@ -10,13 +10,13 @@ namespace AiOs.Interop.Cuda;
 public sealed unsafe class NvrtcTable
 {
     /// <summary>File names of the library, the preferred one first.</summary>
-    public static IReadOnlyList<string> LibraryNames { get; } = ["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so"];
+    public static IReadOnlyList<string> LibraryNames { get; } = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
 
     /// <summary>Looks up every function in a library.</summary>
     /// <param name="library">Handle of the loaded library, which must stay loaded while the table is used.</param>
     /// <param name="path">Path or name of the library, for the error.</param>
     /// <exception cref="EntryPointNotFoundException">The library lacks a function.</exception>
-    public NvrtcTable(nint library, string path = "libnvrtc.so.12")
+    public NvrtcTable(nint library, string path = "libnvrtc.so.13")
     {
         nvrtcGetErrorString = (delegate* unmanaged[Cdecl]<nvrtcResult, byte*>)Export(library, path, "nvrtcGetErrorString");
         nvrtcVersion = (delegate* unmanaged[Cdecl]<int*, int*, nvrtcResult>)Export(library, path, "nvrtcVersion");

@@ -72,7 +72,8 @@ bool read_settings(Settings &settings, std::string &problem) {
   bool good = read_number("AIOS_CUDASIM_SEED", 0, ~std::uint64_t{0} >> 1, settings.seed, problem) &&
               read_number("AIOS_CUDASIM_DEVICES", 1, 8, devices, problem) &&
               read_number("AIOS_CUDASIM_MEMORY", std::size_t{1} << 20, std::size_t{1} << 40, memory, problem) &&
-              read_number("AIOS_CUDASIM_COUNTERS", 0, 1, counters, problem) && read_faults(settings.faults, problem);
+              read_number("AIOS_CUDASIM_COUNTERS", 0, 1, counters, problem) && read_faults(settings.faults, problem) &&
+              read_sensors(settings.sensors, problem);
   settings.devices = static_cast<int>(devices);
   settings.counters = counters != 0;
   settings.memory_bytes = static_cast<std::size_t>(memory);

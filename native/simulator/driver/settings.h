@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "sensors.h"
+
 namespace aios::sim::driver {
 
 /// AIOS_CUDASIM_FAULTS: a comma list of name=number. 0 is no fault.
@@ -24,6 +26,7 @@ struct Settings {
   std::size_t memory_bytes = 0; ///< AIOS_CUDASIM_MEMORY, of each device
   bool counters = false;        ///< AIOS_CUDASIM_COUNTERS: prints what kernels cost when the process ends.
   Faults faults;
+  Sensors sensors;
 };
 
 /// Reads the environment; false, and a line in `problem` that names the variable, when a value is none.

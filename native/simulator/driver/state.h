@@ -156,7 +156,8 @@ struct Driver {
   std::condition_variable work; ///< For the threads of the devices: something was enqueued, or may now run.
   std::condition_variable done; ///< For threads of the host: something has run.
   CUresult status = CUDA_ERROR_NOT_INITIALIZED;
-  std::string problem; ///< Why cuInit failed.
+  bool has_nvml = false; ///< nvmlInit was called and succeeded.
+  std::string problem;   ///< Why cuInit failed.
   Settings settings;
   Random random{1};
   std::vector<std::unique_ptr<Device>> devices;

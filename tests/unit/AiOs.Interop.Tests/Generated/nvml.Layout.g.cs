@@ -12,52 +12,31 @@ internal static unsafe class NvmlTableLayout
     [
         ("sizeof(nvmlDevice_t)", 8, sizeof(nvmlDevice_t)),
         ("sizeof(nvmlReturn_t)", 4, sizeof(nvmlReturn_t)),
-        ("sizeof(nvmlGpuP2PCapsIndex_t)", 4, sizeof(nvmlGpuP2PCapsIndex_t)),
-        ("sizeof(nvmlGpuP2PStatus_t)", 4, sizeof(nvmlGpuP2PStatus_t)),
         ("sizeof(nvmlClockType_t)", 4, sizeof(nvmlClockType_t)),
         ("sizeof(nvmlTemperatureSensors_t)", 4, sizeof(nvmlTemperatureSensors_t)),
-        ("sizeof(nvmlEnableState_t)", 4, sizeof(nvmlEnableState_t)),
-        .. Measure_nvmlPciInfo_t(),
-        .. Measure_nvmlMemory_t(),
+        ("sizeof(nvmlMemoryErrorType_t)", 4, sizeof(nvmlMemoryErrorType_t)),
+        ("sizeof(nvmlEccCounterType_t)", 4, sizeof(nvmlEccCounterType_t)),
+        .. Measure_nvmlMemory_v2_t(),
         .. Measure_nvmlUtilization_t(),
         .. Measure_nvmlProcessInfo_v2_t(),
     ];
 
-    private static (string Item, long Expected, long Actual)[] Measure_nvmlPciInfo_t()
+    private static (string Item, long Expected, long Actual)[] Measure_nvmlMemory_v2_t()
     {
-        nvmlPciInfo_t item = default;
+        nvmlMemory_v2_t item = default;
         return
         [
-            ("sizeof(nvmlPciInfo_t)", 68, sizeof(nvmlPciInfo_t)),
-            ("offsetof(nvmlPciInfo_t, busIdLegacy)", 0, (byte*)&item.busIdLegacy - (byte*)&item),
-            ("sizeof(((nvmlPciInfo_t *)0)->busIdLegacy)", 16, sizeof(FixedArray16<byte>)),
-            ("offsetof(nvmlPciInfo_t, domain)", 16, (byte*)&item.domain - (byte*)&item),
-            ("sizeof(((nvmlPciInfo_t *)0)->domain)", 4, sizeof(uint)),
-            ("offsetof(nvmlPciInfo_t, bus)", 20, (byte*)&item.bus - (byte*)&item),
-            ("sizeof(((nvmlPciInfo_t *)0)->bus)", 4, sizeof(uint)),
-            ("offsetof(nvmlPciInfo_t, device)", 24, (byte*)&item.device - (byte*)&item),
-            ("sizeof(((nvmlPciInfo_t *)0)->device)", 4, sizeof(uint)),
-            ("offsetof(nvmlPciInfo_t, pciDeviceId)", 28, (byte*)&item.pciDeviceId - (byte*)&item),
-            ("sizeof(((nvmlPciInfo_t *)0)->pciDeviceId)", 4, sizeof(uint)),
-            ("offsetof(nvmlPciInfo_t, pciSubSystemId)", 32, (byte*)&item.pciSubSystemId - (byte*)&item),
-            ("sizeof(((nvmlPciInfo_t *)0)->pciSubSystemId)", 4, sizeof(uint)),
-            ("offsetof(nvmlPciInfo_t, busId)", 36, (byte*)&item.busId - (byte*)&item),
-            ("sizeof(((nvmlPciInfo_t *)0)->busId)", 32, sizeof(FixedArray32<byte>)),
-        ];
-    }
-
-    private static (string Item, long Expected, long Actual)[] Measure_nvmlMemory_t()
-    {
-        nvmlMemory_t item = default;
-        return
-        [
-            ("sizeof(nvmlMemory_t)", 24, sizeof(nvmlMemory_t)),
-            ("offsetof(nvmlMemory_t, total)", 0, (byte*)&item.total - (byte*)&item),
-            ("sizeof(((nvmlMemory_t *)0)->total)", 8, sizeof(ulong)),
-            ("offsetof(nvmlMemory_t, free)", 8, (byte*)&item.free - (byte*)&item),
-            ("sizeof(((nvmlMemory_t *)0)->free)", 8, sizeof(ulong)),
-            ("offsetof(nvmlMemory_t, used)", 16, (byte*)&item.used - (byte*)&item),
-            ("sizeof(((nvmlMemory_t *)0)->used)", 8, sizeof(ulong)),
+            ("sizeof(nvmlMemory_v2_t)", 40, sizeof(nvmlMemory_v2_t)),
+            ("offsetof(nvmlMemory_v2_t, version)", 0, (byte*)&item.version - (byte*)&item),
+            ("sizeof(((nvmlMemory_v2_t *)0)->version)", 4, sizeof(uint)),
+            ("offsetof(nvmlMemory_v2_t, total)", 8, (byte*)&item.total - (byte*)&item),
+            ("sizeof(((nvmlMemory_v2_t *)0)->total)", 8, sizeof(ulong)),
+            ("offsetof(nvmlMemory_v2_t, reserved)", 16, (byte*)&item.reserved - (byte*)&item),
+            ("sizeof(((nvmlMemory_v2_t *)0)->reserved)", 8, sizeof(ulong)),
+            ("offsetof(nvmlMemory_v2_t, free)", 24, (byte*)&item.free - (byte*)&item),
+            ("sizeof(((nvmlMemory_v2_t *)0)->free)", 8, sizeof(ulong)),
+            ("offsetof(nvmlMemory_v2_t, used)", 32, (byte*)&item.used - (byte*)&item),
+            ("sizeof(((nvmlMemory_v2_t *)0)->used)", 8, sizeof(ulong)),
         ];
     }
 
