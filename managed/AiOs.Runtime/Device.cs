@@ -74,6 +74,12 @@ public sealed class Device : IDisposable
         return new Device(name, Backends.Open(name, options), options);
     }
 
+    /// <summary>
+    /// Reads how the device is now: temperature, power, clocks, memory, other processes. Allocates nothing on the device, waits
+    /// for none of its work, and works when the device is lost, which the reading then says.
+    /// </summary>
+    public DeviceSensors ReadSensors() => Backends.ReadSensors(Name);
+
     /// <summary>Creates an in-order stream of work.</summary>
     /// <param name="options">Its name and priority; null for none and the usual one.</param>
     /// <exception cref="BackendException">The provider failed.</exception>

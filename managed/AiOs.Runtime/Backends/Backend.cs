@@ -9,6 +9,13 @@ internal abstract class Backend
     /// <summary>Looks for the provider and its devices without opening any. Never throws.</summary>
     public abstract BackendProbe Probe();
 
+    /// <summary>Reads the sensors of a device, which need not be open. Never throws.</summary>
+    /// <param name="index">Its number, from 0.</param>
+    public virtual DeviceSensors ReadSensors(int index) => new();
+
+    /// <summary>Looks for the libraries that the backend can do without. Never throws.</summary>
+    public virtual IReadOnlyList<OptionalLibrary> OptionalLibraries() => [];
+
     /// <summary>Opens a device.</summary>
     /// <param name="options">How to open it.</param>
     /// <param name="index">Its number, from 0.</param>

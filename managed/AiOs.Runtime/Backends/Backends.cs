@@ -24,22 +24,33 @@ public static class Backends
     /// <param name="name">Such as "cpu" or "cuda:1".</param>
     public static bool Exists(string name) => Split(name) is (var backend, >= 0) && Names.Contains(backend);
 
+    /// <summary>
+    /// Reads the sensors of a device, open or not; see <see cref="Device.ReadSensors"/>. Never throws: what is wrong is in the
+    /// answer.
+    /// </summary>
+    /// <param name="name">Such as "cpu" or "cuda:1".</param>
+    public static DeviceSensors ReadSensors(string name) => Split(name) is (var wanted, >= 0 and var index) && Find(wanted) is { } backend
+        ? backend.ReadSensors(index)
+        : new DeviceSensors { Problem = $"there is no device '{name}'" };
+
+    /// <summary>
+    /// Looks for the libraries that a backend can do without, if anything here suggests that there may be some. Never throws.
+    /// </summary>
+    /// <param name="name">Name of the backend, such as "cuda".</param>
+    public static IReadOnlyList<OptionalLibrary> OptionalLibraries(string name) => Find(name)?.OptionalLibraries() ?? [];
+
     /// <summary>Opens the driver of a device.</summary>
     /// <exception cref="BackendException">There is no such backend, or it cannot be used here.</exception>
     internal static DeviceDriver Open(string name, DeviceOptions options)
     {
         (string wanted, int index) = Split(name);
-        foreach (Backend backend in Registry)
-        {
-            if (backend.Name == wanted && index >= 0)
-            {
-                return backend.Open(options, index);
-            }
-        }
-
-        throw new BackendException(
-            aios_status.InvalidArgument, "Device.Open", $"there is no backend '{name}'; use one of: {string.Join(", ", Names)}");
+        return index >= 0 && Find(wanted) is { } backend
+            ? backend.Open(options, index)
+            : throw new BackendException(
+                aios_status.InvalidArgument, "Device.Open", $"there is no backend '{name}'; use one of: {string.Join(", ", Names)}");
     }
+
+    private static Backend? Find(string name) => Array.Find(Registry, backend => backend.Name == name);
 
     /// <summary>The backend and the number of its device; the number is -1 when it is none.</summary>
     private static (string Backend, int Index) Split(string name)

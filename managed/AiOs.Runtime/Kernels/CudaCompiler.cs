@@ -23,7 +23,7 @@ internal sealed unsafe class CudaCompiler
             nint key = context.Libraries.Kernels;
             if (!s_compilers.TryGetValue(key, out CudaCompiler? compiler))
             {
-                compiler = new CudaCompiler(new NvrtcTable(Find(context)));
+                compiler = new CudaCompiler(new NvrtcTable(Find(context.Libraries)));
                 s_compilers.Add(key, compiler);
             }
 
@@ -72,25 +72,14 @@ internal sealed unsafe class CudaCompiler
         }
     }
 
-    private static nint Find(CudaContext context)
+    private static nint Find(CudaLibraries libraries)
     {
-        if (NativeLibrary.TryGetExport(context.Libraries.Kernels, "nvrtcCreateProgram", out _))
-        {
-            return context.Libraries.Kernels; // the simulator has it
-        }
-
-        string[] names = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
-        foreach (string name in names)
-        {
-            if (NativeLibrary.TryLoad(name, out nint library))
-            {
-                return library;
-            }
-        }
-
-        throw new BackendException(
-            aios_status.Unimplemented, "CudaKernel.Compile",
-            $"the run-time compiler was not found (tried {string.Join(", ", names)}); install the CUDA toolkit or its package nvrtc, and name its directory in LD_LIBRARY_PATH");
+        (nint handle, _) = VendorLibrary.Find(libraries, NvrtcTable.LibraryNames, "nvrtcCreateProgram");
+        return handle != 0
+            ? handle
+            : throw new BackendException(
+                aios_status.Unimplemented, "CudaKernel.Compile",
+                $"the run-time compiler was not found (tried {string.Join(", ", NvrtcTable.LibraryNames)}); {VendorLibrary.ToolkitFix("nvrtc")}");
     }
 
     private static byte[] Zero(string text) => Encoding.UTF8.GetBytes(text + '\0');

@@ -8,6 +8,10 @@ namespace AiOs.Runtime.Tests;
 /// </summary>
 public sealed class FaultScenarios
 {
+    /// <summary>What the sensors say in the process for them.</summary>
+    public const string Readings = "temperature=83,power=650.5,power-limit=700,sm-clock=1200,sm-clock-max=1980,memory-clock=2600,memory-clock-max=2619,"
+        + "utilization=97,memory-utilization=41,slowdown=thermal+power-brake,other-processes=2,other-memory=1048576,ecc-errors=3";
+
     [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void Running_out_of_memory_names_the_device_and_leaves_it_usable()
     {
@@ -105,6 +109,48 @@ public sealed class FaultScenarios
         Assert.SkipWhen(probe.Tried.Any(tried => tried.Path == "libcuda.so.1" && tried.Outcome == "loaded"), "this machine has the driver");
         Problem("cuda", "libcuda.so.1", "cuda-sim");
         Assert.Empty(probe.Devices);
+    }
+
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    public void A_sensor_that_is_none_is_named()
+    {
+        Problem("cuda-sim", "AIOS_CUDASIM_SENSORS has \"slowdown=hot\"", "a value that is possible");
+        Assert.Contains("\"slowdown=hot\"", Backends.ReadSensors("cuda-sim").Problem, StringComparison.Ordinal);
+    }
+
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    public void Sensors_are_read_in_their_units()
+    {
+        using Device device = Device.Open("cuda-sim");
+        DeviceSensors sensors = device.ReadSensors();
+        Assert.Equal((83, 650.5, 700.0), (sensors.TemperatureCelsius, sensors.PowerWatts, sensors.PowerLimitWatts));
+        Assert.Equal((1200, 1980, 2600, 2619), (sensors.SmClockMhz, sensors.SmClockMaxMhz, sensors.MemoryClockMhz, sensors.MemoryClockMaxMhz));
+        Assert.Equal((97, 41), (sensors.SmUtilizationPercent, sensors.MemoryUtilizationPercent));
+        Assert.Equal(ClockLimits.SoftwareThermal | ClockLimits.PowerBrake, sensors.ClockLimits);
+        Assert.Equal((2, 3L), (sensors.OtherProcesses, sensors.UncorrectedEccErrors));
+        Assert.Equal(1 << 20, sensors.MemoryUsedBytes - sensors.OwnMemoryBytes);
+        Assert.Equal("83 °C, 650 of 700 W, SM clock 1200 of 1980 MHz", sensors.ToString());
+        Assert.Equal("heat (driver), power brake", sensors.HeldBackBy());
+        Assert.Null(sensors.Problem);
+    }
+
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    public void A_lost_device_says_so_when_it_is_read()
+    {
+        using Device device = Device.Open("cuda-sim"), other = Device.Open("cuda-sim:1");
+        using Stream stream = device.CreateStream();
+        using DeviceMemory<float> memory = device.Allocate<float>(4, stream);
+        Assert.NotNull(device.ReadSensors().MemoryUsedBytes);
+        Launch(device, stream, memory);
+        Assert.Throws<DeviceLostException>(stream.Synchronize);
+        DeviceSensors sensors = device.ReadSensors();
+        Assert.True(sensors.IsLost);
+        Assert.Contains("the device is lost", sensors.Problem, StringComparison.Ordinal);
+        Assert.Equal("0000:01:00.0", sensors.PciBusId);
+        Assert.NotNull(sensors.DriverVersion);
+        Assert.Null(sensors.MemoryUsedBytes);
+        Assert.Null(sensors.OtherProcesses);
+        Assert.Equal((false, null), (other.ReadSensors().IsLost, other.ReadSensors().Problem));
     }
 
     private static unsafe void Launch(Device device, Stream stream, DeviceMemory<float> memory) => stream.Check(

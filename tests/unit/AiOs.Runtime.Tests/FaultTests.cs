@@ -12,6 +12,9 @@ public sealed class FaultTests
     [InlineData(nameof(FaultScenarios.An_old_driver_is_named_with_the_version_that_is_needed), "AIOS_CUDASIM_FAULTS", "driver=11000")]
     [InlineData(nameof(FaultScenarios.A_machine_without_a_device_says_so), "AIOS_CUDASIM_FAULTS", "init=100")]
     [InlineData(nameof(FaultScenarios.A_value_that_is_none_is_named), "AIOS_CUDASIM_FAULTS", "lost=soon")]
+    [InlineData(nameof(FaultScenarios.A_sensor_that_is_none_is_named), "AIOS_CUDASIM_SENSORS", "temperature=8,slowdown=hot")]
+    [InlineData(nameof(FaultScenarios.Sensors_are_read_in_their_units), "AIOS_CUDASIM_SENSORS", FaultScenarios.Readings)]
+    [InlineData(nameof(FaultScenarios.A_lost_device_says_so_when_it_is_read), "AIOS_CUDASIM_FAULTS", "lost=3")]
     [InlineData(nameof(FaultScenarios.A_library_that_is_missing_is_named), "AIOS_CUDASIM_FAULTS", "")]
     public Task A_device_that_fails_is_told_apart(string scenario, string variable, string value) =>
         TestProcess.Run(typeof(FaultScenarios), scenario, [(variable, value)]);

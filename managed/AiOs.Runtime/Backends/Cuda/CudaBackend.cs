@@ -6,8 +6,22 @@ namespace AiOs.Runtime;
 internal sealed unsafe class CudaBackend(string name, bool isSimulated) : Backend
 {
     private readonly Lazy<CudaLibraries> _libraries = new(isSimulated ? CudaLibraries.Simulated : CudaLibraries.Real);
+    private NvmlLibrary? _nvml;
 
     public override string Name => name;
+
+    private bool IsExpected => isSimulated || File.Exists("/dev/nvidiactl");
+
+    private NvmlLibrary Nvml
+    {
+        get
+        {
+            lock (_libraries)
+            {
+                return _nvml ??= NvmlLibrary.Open(_libraries.Value);
+            }
+        }
+    }
 
     public override BackendProbe Probe()
     {
@@ -34,7 +48,7 @@ internal sealed unsafe class CudaBackend(string name, bool isSimulated) : Backen
         return new BackendProbe(
             name, problem is null, problem is null ? devices : [], libraries.Tried, libraries.Path, problem, problem is null ? null : fix)
         {
-            IsExpected = isSimulated || File.Exists("/dev/nvidiactl"),
+            IsExpected = IsExpected,
         };
     }
 
@@ -53,6 +67,15 @@ internal sealed unsafe class CudaBackend(string name, bool isSimulated) : Backen
             : throw new BackendException(
                 aios_status.InvalidArgument, "Device.Open", $"there is no device {name}:{index}; there are {count}, from {name}:0 on");
     }
+
+    public override DeviceSensors ReadSensors(int index) => _libraries.Value switch
+    {
+        { Problem: { } problem } => new DeviceSensors { Problem = problem },
+        var libraries => CudaSensors.Read(libraries, Nvml, index),
+    };
+
+    public override IReadOnlyList<OptionalLibrary> OptionalLibraries() =>
+        IsExpected || _libraries.Value.HasDriver ? CudaOptionalLibraries.Find(_libraries.Value, Nvml) : [];
 
     private static int Count(CudaLibraries libraries)
     {

@@ -19,7 +19,14 @@ internal sealed unsafe record CudaLibraries(
     private const int OldestDriver = 12_000;
 
     private const string Driver = "libcuda.so.1";
+    private const string Loaded = "loaded";
     private const string DriverFix = "install an NVIDIA driver of at least version 525 (CUDA 12.0); the backends cpu and cuda-sim need none";
+
+    /// <summary>Whether the driver and everything that goes with it is the simulator.</summary>
+    public bool IsSimulated { get; private init; }
+
+    /// <summary>Whether there is a driver, usable or not.</summary>
+    public bool HasDriver => IsSimulated || Tried.Contains((Driver, Loaded));
 
     /// <summary>Looks for the driver of the machine and the kernels that nvcc compiled. Never throws.</summary>
     public static CudaLibraries Real()
@@ -31,7 +38,7 @@ internal sealed unsafe record CudaLibraries(
             return new CudaLibraries(null, 0, null, tried, $"{Driver}, the NVIDIA driver, was not found", DriverFix);
         }
 
-        tried.Add((Driver, "loaded"));
+        tried.Add((Driver, Loaded));
         CudaLibraries opened = Open(driver, Driver, tried);
         if (opened.Problem is not null)
         {
@@ -50,7 +57,7 @@ internal sealed unsafe record CudaLibraries(
     {
         LibraryProbe library = NativeLibraries.Probe("aios_cudasim");
         return library.Found
-            ? Open(library.Handle, library.Path!, library.Tried) with { Kernels = library.Handle, Path = library.Path }
+            ? Open(library.Handle, library.Path!, library.Tried) with { Kernels = library.Handle, Path = library.Path, IsSimulated = true }
             : new CudaLibraries(null, 0, null, library.Tried, library.Problem, library.Fix);
     }
 

@@ -18,7 +18,7 @@ internal sealed record CuptiLibrary(CuptiTable? Cupti, IReadOnlyList<(string Pat
         {
             if (!s_known.TryGetValue(libraries.Kernels, out CuptiLibrary? library))
             {
-                library = NativeLibrary.TryGetExport(libraries.Kernels, "cuptiActivityEnable", out _)
+                library = libraries.Kernels != 0 && NativeLibrary.TryGetExport(libraries.Kernels, "cuptiActivityEnable", out _)
                     ? new CuptiLibrary(new CuptiTable(libraries.Kernels, libraries.Path!), [], null)
                     : Search(Candidates(["AIOS_CUDA_HOME", "CUDA_HOME"]));
                 s_known.Add(libraries.Kernels, library);
