@@ -116,7 +116,13 @@ public static class BenchSession
                 $"the machine is noisy: in {noisy} of {results.Count} cases, marked ~, the limit itself moved by more than {100 * BenchResult.NoisySpread:F0} % between rounds"));
         }
 
-        return new BenchReport(machine, limits, results, notes);
+        DeviceSensors after = device.ReadSensors();
+        if (after.HeldBackBy() is { } reasons)
+        {
+            Note($"the device's clocks were held back at the end: {reasons}");
+        }
+
+        return new BenchReport(machine, limits, results, notes) { SensorsAfter = after };
 
         void RunCase(string name, BenchmarkCase work)
         {
@@ -203,7 +209,10 @@ public static class BenchSession
         device.Info.Name.Trim(), device.Info.Isa, device.Info.Threads, device.Name, DateTimeOffset.Now,
         $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}",
         typeof(BenchSession).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
-        peers.Descriptions, LoadAverage());
+        peers.Descriptions, LoadAverage())
+    {
+        Sensors = device.ReadSensors(),
+    };
 
     private static double? LoadAverage()
     {

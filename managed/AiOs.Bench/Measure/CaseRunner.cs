@@ -87,13 +87,14 @@ internal sealed class CaseRunner(BenchContext context, ILimits limitsOf)
         long allocated = 0;
         bool counts = counted.Operations > 0 || counted.Bytes > 0;
         bool arithmetic = false;
+        DeviceConditions? before = DeviceConditions.Of(context.Device.ReadSensors());
         for (int round = 0; round < rounds; round++)
         {
             // Before and after: a machine whose speed drifts is then not compared with what it was or will be.
             RoundLimits limit = counts ? limitsOf.Measure(counted) : default;
-            long before = GC.GetAllocatedBytesForCurrentThread();
+            long start = GC.GetAllocatedBytesForCurrentThread();
             ours.Sample();
-            allocated += GC.GetAllocatedBytesForCurrentThread() - before;
+            allocated += GC.GetAllocatedBytesForCurrentThread() - start;
             if (counts)
             {
                 limit = RoundLimits.Best(limit, limitsOf.Measure(counted));
@@ -126,6 +127,8 @@ internal sealed class CaseRunner(BenchContext context, ILimits limitsOf)
                 peers.Zip(others).ToDictionary(pair => pair.First.Name, pair => 1e6 * Statistics.Median(pair.Second.Seconds)), StringComparer.Ordinal),
             RatioToBestPeer = best < 0 ? null : Statistics.Median([.. others[best].Seconds.Zip(ours.Seconds, (theirs, time) => theirs / time)]),
             Rounds = rounds,
+            ConditionsBefore = before,
+            ConditionsAfter = DeviceConditions.Of(context.Device.ReadSensors()),
             AllocatedBytes = (double)allocated / ((double)rounds * 2 * ours.Launches),
         };
     }

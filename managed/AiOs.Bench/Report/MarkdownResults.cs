@@ -54,6 +54,11 @@ public static class MarkdownResults
             text.Append(CultureInfo.InvariantCulture, $" Peer: {peer}.");
         }
 
+        if (report.Conditions is { Length: > 0 } conditions)
+        {
+            text.Append("\n\n").Append(conditions);
+        }
+
         text.Append("\n\nLimits before the run: ");
         text.AppendJoin(", ", report.Limits.Select(l => string.Create(CultureInfo.InvariantCulture, $"{l.Name} {1e-9 * l.Rate:N0} G{l.Unit}")));
         text.Append(".\n\nMedians over interleaved rounds; *limit* and *ratio* compare what was measured in the same round, a ratio above 1 means that\n"

@@ -24,6 +24,11 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
             writer.WriteLine(Fit(warning));
         }
 
+        if (DeviceConditions.Describe(machine.Sensors) is { } conditions)
+        {
+            Wrap("device:", conditions.Split(' ').Select(word => " " + word));
+        }
+
         foreach (string peer in machine.Peers)
         {
             writer.WriteLine(Fit($"peer: {peer}"));

@@ -30,17 +30,18 @@ public static class RooflinePage
         Bandwidth(charts, report, Style);
         return Template.Value
             .Replace("{{title}}", WebUtility.HtmlEncode($"{machine.Processor}, {machine.Isa}, {machine.Threads} threads{(machine.Warning is { } warning ? ", " + warning : "")}"), StringComparison.Ordinal)
-            .Replace("{{summary}}", WebUtility.HtmlEncode(Summary(machine)), StringComparison.Ordinal)
+            .Replace("{{summary}}", WebUtility.HtmlEncode(Summary(report)), StringComparison.Ordinal)
             .Replace("{{limits}}", Limits(report.Limits), StringComparison.Ordinal)
             .Replace("{{charts}}", charts.ToString(), StringComparison.Ordinal)
             .Replace("{{tables}}", Tables(report, Style), StringComparison.Ordinal)
             .Replace("{{notes}}", Notes(report.Notes), StringComparison.Ordinal);
     }
 
-    private static string Summary(BenchMachine machine)
+    private static string Summary(BenchReport report)
     {
+        BenchMachine machine = report.Machine;
         string peers = machine.Peers.Count == 0 ? "no other library was measured" : "peers: " + string.Join("; ", machine.Peers);
-        return string.Create(CultureInfo.InvariantCulture, $"{machine.Taken:yyyy-MM-dd HH:mm zzz}, AiOs.Native {machine.Version}, {machine.System}; {peers}");
+        return string.Create(CultureInfo.InvariantCulture, $"{machine.Taken:yyyy-MM-dd HH:mm zzz}, AiOs.Native {machine.Version}, {machine.System}; {peers}. {report.Conditions}").TrimEnd();
     }
 
     /// <summary>Attainable arithmetic over arithmetic intensity, for the cases whose operations are counted.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using AiOs.Runtime;
 
 namespace AiOs.Bench.Results;
 
@@ -74,6 +75,12 @@ public sealed record BenchResult
     /// <summary>Spread of the limit over the rounds: (greatest - least) / median. A noisy machine shows here.</summary>
     public double? LimitSpread { get; init; }
 
+    /// <summary>How the device was before the first round; null where it does not say.</summary>
+    public DeviceConditions? ConditionsBefore { get; init; }
+
+    /// <summary>How the device was right after the last round; null where it does not say.</summary>
+    public DeviceConditions? ConditionsAfter { get; init; }
+
     /// <summary>Operations of one launch; 0 when they are not counted.</summary>
     public double Operations { get; init; }
 
@@ -134,6 +141,9 @@ public sealed record BenchMachine(
 {
     /// <summary>What a reader of the figures has to know before all else; null when there is nothing.</summary>
     public string? Warning => Backend.StartsWith("cuda-sim", StringComparison.Ordinal) ? "simulated: no figure is a measurement" : null;
+
+    /// <summary>How the device was when the run began, and what driver it has; empty where it does not say.</summary>
+    public DeviceSensors Sensors { get; init; } = new();
 }
 
 /// <summary>A whole run.</summary>
@@ -145,4 +155,23 @@ public sealed record BenchReport(
     BenchMachine Machine,
     IReadOnlyList<MeasuredLimit> Limits,
     IReadOnlyList<BenchResult> Results,
-    IReadOnlyList<string> Notes);
+    IReadOnlyList<string> Notes)
+{
+    /// <summary>How the device was when the last case was done; empty where it does not say.</summary>
+    public DeviceSensors SensorsAfter { get; init; } = new();
+
+    /// <summary>The driver, and how the device was before and after the run, as sentences; empty where it does not say.</summary>
+    internal string Conditions
+    {
+        get
+        {
+            string[] sentences =
+            [
+                .. Machine.Sensors.DriverVersion is { } driver ? [$"Driver {driver}."] : Array.Empty<string>(),
+                .. DeviceConditions.Describe(Machine.Sensors) is { } before ? [$"The device before the run: {before}."] : Array.Empty<string>(),
+                .. DeviceConditions.Describe(SensorsAfter) is { } after ? [$"After it: {after}."] : Array.Empty<string>(),
+            ];
+            return string.Join(' ', sentences);
+        }
+    }
+}

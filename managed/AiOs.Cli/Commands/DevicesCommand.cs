@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using AiOs.Cli.Options;
 using AiOs.Runtime;
 using Spectre.Console;
@@ -11,9 +13,9 @@ internal sealed record DevicesDocument(IReadOnlyList<BackendDocument> Backends);
 /// <summary>One backend; problem and fix are null when it is available.</summary>
 internal sealed record BackendDocument(string Name, bool Available, IReadOnlyList<DeviceDocument> Devices, string? Problem, string? Fix);
 
-/// <summary>One device.</summary>
+/// <summary>One device. Of its sensors only what is known is printed.</summary>
 internal sealed record DeviceDocument(
-    string Name, string Isa, int Threads, int Cores, long MemoryBytes, long L1Bytes, long L2Bytes, long L3Bytes);
+    string Name, string Isa, int Threads, int Cores, long MemoryBytes, long L1Bytes, long L2Bytes, long L3Bytes, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonObject? Sensors);
 
 /// <summary><c>aios devices</c>: the backends and their devices.</summary>
 internal static class DevicesCommand
@@ -43,7 +45,9 @@ internal static class DevicesCommand
 
     private static BackendDocument Describe(BackendProbe probe) => new(
         probe.Name, probe.Available,
-        [.. probe.Devices.Select(d => new DeviceDocument(d.Name, d.Isa, d.Threads, d.Cores, d.MemoryBytes, d.L1Bytes, d.L2Bytes, d.L3Bytes))],
+        [.. probe.Devices.Select((d, i) => new DeviceDocument(
+            d.Name, d.Isa, d.Threads, d.Cores, d.MemoryBytes, d.L1Bytes, d.L2Bytes, d.L3Bytes,
+            SensorOutput.Document(Backends.ReadSensors($"{probe.Name}:{i}"))))],
         probe.Problem, probe.Fix);
 
     private static void Print(IAnsiConsole console, DevicesDocument document)

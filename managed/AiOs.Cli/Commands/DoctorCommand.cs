@@ -73,14 +73,18 @@ internal static class DoctorCommand
                 ? new("available", "yes", Good)
                 : new("available", "no: " + probe.Problem, probe.IsExpected ? Problem : Note, probe.Fix),
         ];
-        foreach (DeviceInfo device in probe.Devices)
+        foreach ((int index, DeviceInfo device) in probe.Devices.Index())
         {
             findings.Add(new("device", device.Name));
             findings.AddRange(probe.Name == "cpu" ? ProcessorDevice(device) : GpuDevice(device));
+            findings.AddRange(Sensors(Backends.ReadSensors($"{probe.Name}:{index}")));
         }
 
         findings.Add(new("library", probe.LibraryPath ?? "not found"));
         findings.AddRange(probe.Tried.Select(tried => new DoctorFinding("tried", $"{tried.Path}: {tried.Outcome}")));
+        findings.AddRange(Backends.OptionalLibraries(probe.Name).Select(library => library.Problem is null
+            ? new DoctorFinding(library.Name, library.Version ?? "does not tell its version", Good)
+            : new DoctorFinding(library.Name, $"{library.Problem}; {library.Use}", Note, library.Fix)));
         return new($"Backend {probe.Name}", findings);
     }
 
@@ -97,6 +101,20 @@ internal static class DoctorCommand
         new("multiprocessors", Units.Count(device.Threads)),
         new("memory", Units.Bytes(device.MemoryBytes)),
     ];
+
+    /// <summary>How the device is, as far as it says, and what of it spoils measurements or training.</summary>
+    private static IEnumerable<DoctorFinding> Sensors(DeviceSensors sensors)
+    {
+        if (sensors.ToString() is { Length: > 0 } line)
+        {
+            yield return new("sensors", line);
+        }
+
+        foreach ((string what, string fix) in SensorOutput.Remarks(sensors))
+        {
+            yield return new("sensors", what, Note, fix);
+        }
+    }
 
     private static DoctorSection BuildTools() => new("Tools that build the native libraries",
     [

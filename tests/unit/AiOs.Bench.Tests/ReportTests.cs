@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using AiOs.Bench.Report;
 using AiOs.Bench.Results;
+using AiOs.Runtime;
 
 namespace AiOs.Bench.Tests;
 
@@ -66,6 +67,33 @@ public sealed partial class ReportTests
         string[] lines = text.ToString().Split(Environment.NewLine);
         Assert.All(lines, line => Assert.InRange(line.Length, 0, 80));
         Assert.All(Enumerable.Range(0, 9), i => Assert.Contains($"copy_stream_dram{i} 100 GB/s", text.ToString(), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Every_form_says_under_which_clocks_it_was_taken()
+    {
+        var before = new DeviceSensors
+        {
+            DriverVersion = "550.54",
+            TemperatureCelsius = 41,
+            PowerWatts = 112,
+            PowerLimitWatts = 700,
+            SmClockMhz = 1980,
+            SmClockMaxMhz = 1980,
+            MemoryClockMhz = 2619,
+            ClockLimits = ClockLimits.Idle,
+        };
+        DeviceSensors after = before with { TemperatureCelsius = 83, SmClockMhz = 1200, ClockLimits = ClockLimits.PowerCap };
+        BenchReport report = Report with { Machine = Report.Machine with { Sensors = before }, SensorsAfter = after };
+        const string Text = "Driver 550.54. The device before the run: 41 °C, 112 of 700 W, SM clock 1980 of 1980 MHz, memory clock 2619 MHz. "
+            + "After it: 83 °C, 112 of 700 W, SM clock 1200 of 1980 MHz, memory clock 2619 MHz, clocks held back by power cap.";
+        Assert.Contains("\n\n" + Text + "\n\n", MarkdownResults.Render("gemm", report.Results, report, "aios bench gemm"), StringComparison.Ordinal);
+        Assert.Contains(Text, System.Net.WebUtility.HtmlDecode(RooflinePage.Render(report)), StringComparison.Ordinal);
+        using StringWriter people = new();
+        new ResultTable(people).Begins(report.Machine, report.Limits);
+        Assert.Contains("41 °C", people.ToString(), StringComparison.Ordinal);
+        Assert.All(people.ToString().Split(Environment.NewLine), line => Assert.InRange(line.Length, 0, 80));
+        Assert.DoesNotContain("Driver", MarkdownResults.Render("gemm", Report.Results, Report, "aios bench gemm"), StringComparison.Ordinal);
     }
 
     [Fact]
