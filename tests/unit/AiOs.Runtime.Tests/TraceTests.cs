@@ -229,7 +229,10 @@ public class TraceTests
         kept.AddStream(Queue, 5);
         var launch = new CUpti_ActivityExternalCorrelation
         {
-            kind = CUpti_ActivityKind.ExternalCorrelation, externalKind = CUpti_ExternalCorrelationKind.Custom0, correlationId = 2, externalId = 6,
+            kind = CUpti_ActivityKind.ExternalCorrelation,
+            externalKind = CUpti_ExternalCorrelationKind.Custom0,
+            correlationId = 2,
+            externalId = 6,
         };
         var call = new CUpti_ActivityAPI { kind = CUpti_ActivityKind.Runtime, correlationId = 1, start = 1500, threadId = 44 };
         // Constants are never moved.
@@ -261,8 +264,14 @@ public class TraceTests
         {
             var record = new CUpti_ActivityKernel9
             {
-                kind = CUpti_ActivityKind.ConcurrentKernel, contextId = context, streamId = stream, correlationId = call, graphId = graph,
-                start = start, end = end, name = name,
+                kind = CUpti_ActivityKind.ConcurrentKernel,
+                contextId = context,
+                streamId = stream,
+                correlationId = call,
+                graphId = graph,
+                start = start,
+                end = end,
+                name = name,
             };
             kept.Add((CUpti_Activity*)&record);
         }
