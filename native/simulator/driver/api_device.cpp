@@ -6,7 +6,6 @@
 #include <map>
 
 #include "api.h"
-#include "cudasim.h"
 
 namespace aios::sim::driver {
 namespace {
@@ -68,7 +67,7 @@ CUresult initialize(Driver &driver) {
   }
   start_devices(driver);
   if (driver.settings.counters) {
-    std::atexit([] { std::fputs(aios_cudasim_counters(), stderr); });
+    std::atexit([] { std::fputs(cost_table().c_str(), stderr); });
   }
   return CUDA_SUCCESS;
 }

@@ -7,17 +7,15 @@
 #include "cudasim.h"
 #include "state.h"
 
-using namespace aios::sim::driver;
+namespace aios::sim::driver {
 
-const char *aios_cudasim_counters() {
-  static thread_local std::string text;
-  text.clear();
+std::string cost_table() {
   Driver &driver = Driver::get();
   Lock lock(driver.mutex);
   if (!driver.settings.counters) {
-    return text.c_str();
+    return {};
   }
-  text = "launches     blocks   barriers  conflicts bytes loaded bytes stored  kernel\n";
+  std::string text = "launches     blocks   barriers  conflicts bytes loaded bytes stored  kernel\n";
   for (const auto &[name, cost] : driver.costs) {
     char numbers[160];
     std::snprintf(numbers, sizeof numbers,
@@ -26,5 +24,13 @@ const char *aios_cudasim_counters() {
                   cost.counters.bytes_stored);
     text.append(numbers).append(name).append("\n");
   }
+  return text;
+}
+
+} // namespace aios::sim::driver
+
+const char *aios_cudasim_counters() {
+  static thread_local std::string text;
+  text = aios::sim::driver::cost_table();
   return text.c_str();
 }

@@ -17,4 +17,7 @@ struct KernelCost {
 /// By the kernels' names.
 using KernelCosts = std::map<std::string, KernelCost>;
 
+/// A line of column names and a line for each kernel; empty unless the settings ask for counters.
+std::string cost_table();
+
 } // namespace aios::sim::driver
