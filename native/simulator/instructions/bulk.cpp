@@ -12,7 +12,13 @@
 namespace aios::sim {
 namespace {
 
-constexpr unsigned kDelayMagnitude = 10;        // bytes move within up to 2^11 steps
+constexpr unsigned kDelayMagnitude = 10; // bytes move within up to 2^11 steps
+// Of a tensor map, which is an argument. Compilers for aarch64 align no copy of an argument beyond 16 bytes.
+#if defined(__aarch64__)
+constexpr uintptr_t kMapAlignment = 16;
+#else
+constexpr uintptr_t kMapAlignment = 64;
+#endif
 constexpr uint32_t kWaitsForBulk = 0xFFFFFFFFu; // as the address of a wait: no barrier has it
 
 uint64_t some_delay() {
@@ -91,7 +97,7 @@ std::string describe_wait(const Thread &) {
 
 const TensorMap &check_map(const void *map, uint32_t rank, const Site &site) {
   const auto &tensor = *static_cast<const TensorMap *>(map);
-  if (reinterpret_cast<uintptr_t>(map) % 64 != 0)
+  if (reinterpret_cast<uintptr_t>(map) % kMapAlignment != 0)
     stop(Fault::misaligned, site, "the tensor map at %p is not aligned to 64", map);
   if (tensor.magic != TensorMap::kMagic)
     stop(Fault::protocol, site, "there is no tensor map at %p", map);
