@@ -14,6 +14,12 @@ enum class Element { bf16, f16, tf32, e4m3, e5m2, s8 };
 /// What they are summed up in: binary32, and int32 for integers.
 template <Element E> using Accumulator = std::conditional_t<E == Element::s8, int, float>;
 
+/// Whether wgmma has products with so many columns: multiples of 8 up to 256, of integers above 32 only every other
+/// one.
+template <Element E> __host__ __device__ constexpr bool has_columns(int columns) {
+  return columns >= 8 && columns <= 256 && columns % (E == Element::s8 && columns > 32 ? 16 : 8) == 0;
+}
+
 /// A CUtensorMap. Kernels take it as `const __grid_constant__ TensorMap map`.
 struct alignas(64) TensorMap {
   unsigned char opaque[128];

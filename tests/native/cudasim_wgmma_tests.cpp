@@ -62,7 +62,7 @@ template <class Value, int Count> void check(Value (*out)[Count], const Integers
     }
 }
 
-template <Element E, int Count> void check_contiguous_k() {
+template <Element E, int Count> void check_contiguous_k(uint64_t seed) {
   static Accumulator<E> out[128][Count];
   for (Swizzle swizzle : {Swizzle::bytes32, Swizzle::bytes64, Swizzle::bytes128}) {
     unsigned span = 16u << static_cast<int>(swizzle), width = element_bytes(E);
@@ -79,7 +79,7 @@ template <Element E, int Count> void check_contiguous_k() {
         }
     for (auto *from_registers : {static_cast<uint32_t(*)[4]>(nullptr), registers}) {
       Outcome outcome =
-          run(7, 1, 128, kBytes, contiguous_k<E, Count>, map_a, map_b, Layout{swizzle, span}, from_registers, out);
+          run(seed, 1, 128, kBytes, contiguous_k<E, Count>, map_a, map_b, Layout{swizzle, span}, from_registers, out);
       ASSERT_TRUE(outcome.ok) << outcome.message;
       check(out, a, b);
     }
@@ -87,12 +87,27 @@ template <Element E, int Count> void check_contiguous_k() {
 }
 
 TEST(Wgmma, ContiguousAlongK) {
-  check_contiguous_k<Element::bf16, 32>();
-  check_contiguous_k<Element::f16, 128>();
-  check_contiguous_k<Element::tf32, 64>();
-  check_contiguous_k<Element::e4m3, 4>();
-  check_contiguous_k<Element::e5m2, 12>();
-  check_contiguous_k<Element::s8, 128>();
+  check_contiguous_k<Element::f16, 128>(1);
+  check_contiguous_k<Element::tf32, 64>(2);
+  check_contiguous_k<Element::tf32, 100>(3);
+  check_contiguous_k<Element::e4m3, 4>(4);
+  check_contiguous_k<Element::e4m3, 116>(5);
+  check_contiguous_k<Element::e5m2, 12>(6);
+}
+
+/// Every number of columns that the format has, each with a seed of its own.
+template <Element E, int... Eights> void check_columns(std::integer_sequence<int, Eights...>) {
+  auto check_one = [](auto eights) {
+    if constexpr (has_columns<E>(8 * (eights + 1)))
+      check_contiguous_k<E, 4 * (eights + 1)>(eights + 1);
+  };
+  (check_one(std::integral_constant<int, Eights>()), ...);
+}
+
+TEST(Wgmma, EveryNumberOfColumns) {
+  check_columns<Element::bf16>(std::make_integer_sequence<int, 32>());
+  check_columns<Element::s8>(std::make_integer_sequence<int, 32>());
+  static_assert(has_columns<Element::s8>(24) && !has_columns<Element::s8>(40) && !has_columns<Element::bf16>(264));
 }
 
 __global__ void contiguous_rows(const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap b,

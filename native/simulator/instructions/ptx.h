@@ -203,14 +203,14 @@ template <unsigned Newest> void wgmma_wait(Site site = Site::current()) {
 }
 template <Element E, bool TransposedA = false, bool TransposedB = false, int Count>
 void wgmma(Accumulator<E> (&d)[Count], uint64_t a, uint64_t b, bool accumulate, Site site = Site::current()) {
-  static_assert(Count % 4 == 0 && Count <= 128);
+  static_assert(has_columns<E>(2 * Count));
   sim::wgmma({operand(E), 2 * Count, false, TransposedA, TransposedB, accumulate, a, b},
              reinterpret_cast<uint32_t *>(d), nullptr, site);
 }
 template <Element E, bool TransposedB = false, int Count>
 void wgmma(Accumulator<E> (&d)[Count], const uint32_t (&a)[4], uint64_t b, bool accumulate,
            Site site = Site::current()) {
-  static_assert(Count % 4 == 0 && Count <= 128);
+  static_assert(has_columns<E>(2 * Count));
   sim::wgmma({operand(E), 2 * Count, true, false, TransposedB, accumulate, 0, b}, reinterpret_cast<uint32_t *>(d), a,
              site);
 }

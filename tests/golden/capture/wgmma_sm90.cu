@@ -96,17 +96,21 @@ struct Form {
 };
 
 template <Element E, bool TransposedA, bool TransposedB> Kernel<E> kernel_of(const Form &form) {
-  switch (form.columns) {
-  case 64:
-    return form.registers ? Kernel<E>(register_kernel<E, false, TransposedB, 32>)
-                          : Kernel<E>(shared_kernel<E, TransposedA, TransposedB, 32>);
-  case 128:
-    return form.registers ? Kernel<E>(register_kernel<E, false, TransposedB, 64>)
-                          : Kernel<E>(shared_kernel<E, TransposedA, TransposedB, 64>);
-  default:
-    return form.registers ? Kernel<E>(register_kernel<E, false, TransposedB, 128>)
-                          : Kernel<E>(shared_kernel<E, TransposedA, TransposedB, 128>);
+  Kernel<E> kernel = nullptr;
+  auto choose = [&](auto columns) {
+    if (form.columns == columns)
+      kernel = form.registers ? Kernel<E>(register_kernel<E, false, TransposedB, columns / 2>)
+                              : Kernel<E>(shared_kernel<E, TransposedA, TransposedB, columns / 2>);
+  };
+  choose(std::integral_constant<int, 64>());
+  choose(std::integral_constant<int, 128>());
+  if constexpr (!TransposedA && !TransposedB) {
+    choose(std::integral_constant<int, 8>());
+    choose(std::integral_constant<int, 24>());
+    choose(std::integral_constant<int, 208>());
+    choose(std::integral_constant<int, 256>());
   }
+  return kernel;
 }
 
 template <Element E> Kernel<E> kernel_of(const Form &form) {
@@ -171,10 +175,12 @@ std::string name_of(const Form &form) {
 /// K-major operands, of which A may be in registers.
 template <Element E> void add_k_major(Family &family) {
   for (bool registers : {false, true})
-    for (int columns : {64, 128, 256})
+    for (int columns : {8, 24, 64, 128, 208, 256})
       for (Swizzle swizzle : kSwizzles) {
         if (registers && (swizzle == Swizzle::bytes32 || swizzle == Swizzle::bytes64))
           continue; // B is read as without registers
+        if ((columns < 64 || columns == 208) && swizzle != Swizzle::bytes128)
+          continue; // further numbers of columns change nothing else
         Form form;
         form.registers = registers;
         form.columns = columns;
