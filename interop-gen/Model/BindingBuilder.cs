@@ -58,7 +58,7 @@ public sealed class BindingBuilder
         foreach (FunctionDeclaration function in Owned(_header.Functions.Values))
         {
             string? field = _manifest.Symbols.Length > 0 ? UserName(function.Name) : _header.Aliases.GetValueOrDefault(function.Name, function.Name);
-            field ??= _manifest.Functions.Contains(function.Name) ? function.Name : null;
+            field ??= function.IsExported && _manifest.Functions.Contains(function.Name) ? function.Name : null;
             if (field is null)
             {
                 continue;

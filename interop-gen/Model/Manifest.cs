@@ -68,7 +68,8 @@ public sealed record Manifest
 
     /// <summary>
     /// How the library's symbols are called, with <c>*</c> for the name that users write, where inline functions of the
-    /// header stand between the two; empty otherwise. Functions that are named in full have no such symbol.
+    /// header stand between the two; empty otherwise. A function without a body that <see cref="Functions"/> names in full is a
+    /// symbol itself.
     /// </summary>
     public string Symbols { get; init; } = "";
 

@@ -63,6 +63,26 @@ public sealed class ToolkitTests : IDisposable
     }
 
     [Fact]
+    public void A_function_without_a_body_may_be_a_symbol_beside_those()
+    {
+        _folder.Write("manifests/x.json", Manifest("x", "X", "\"symbols\": \"__*_7\"").Replace("[\"x_f\"]", "[\"x_f\", \"x_version\"]", StringComparison.Ordinal));
+        _folder.Write("x.h", "int __x_f_7(int v);\nstatic inline int x_f(int v) { return __x_f_7(v); }\nint x_version(void);\nint x_other(void);\n");
+        string table = Generator.Generate(_folder.Path, _manifests, _toolkits).Files["out/x.Table.g.cs"];
+        Assert.Contains("\"__x_f_7\");", table, StringComparison.Ordinal);
+        Assert.Contains("x_version = (delegate* unmanaged[Cdecl]<int>)Export(library, path, \"x_version\");", table, StringComparison.Ordinal);
+        Assert.DoesNotContain("x_other", table, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_macro_that_calls_another_is_its_value_in_the_header_for_those_who_implement_it()
+    {
+        _folder.Write("manifests/x.json", Manifest("x", "X", "\"constants\": [\"X_*\"], \"exclude\": [\"X_OF\"], \"nativeHeader\": \"native/x.h\""));
+        _folder.Write("x.h", "struct x_s { int v[3]; };\n#define X_OF(s) (sizeof(struct s) | (2 << 8))\n#define X_SIZE X_OF(x_s)\n#define X_PLAIN (0x10)\nvoid x_f(void);\n");
+        string header = Generator.Generate(_folder.Path, _manifests, _toolkits).Files["native/x.h"];
+        Assert.Contains("#define X_SIZE 524\n#define X_PLAIN (0x10)\n", header, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_macro_may_choose_the_symbol()
     {
         _folder.Write("manifests/x.json", Manifest("x", "X", "\"include\": []"));
