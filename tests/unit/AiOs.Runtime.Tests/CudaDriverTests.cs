@@ -6,7 +6,7 @@ namespace AiOs.Runtime.Tests;
 /// What CUDA devices have beside what all have, and what their driver does when something is wrong, with no fault asked for:
 /// on the simulator, or on a GPU when AIOS_BACKEND says so.
 /// </summary>
-[Collection("one at a time")] // all of the memory is taken
+[Collection("one at a time")] // one takes all of the memory, of a GPU for all processes
 public sealed class CudaDriverTests
 {
     private const int Pieces = 8;
@@ -95,7 +95,12 @@ public sealed class CudaDriverTests
         recorded.Synchronize();
     }
 
+    /// <summary>In a process of its own, whose simulated device has little memory: all of it is taken.</summary>
     [Fact]
+    public Task More_memory_than_there_is_is_refused() =>
+        TestProcess.Run(typeof(CudaDriverTests), nameof(More_memory_than_there_is_is_refused_with_a_report_and_the_device_goes_on), [("AIOS_CUDASIM_MEMORY", "268435456")]);
+
+    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
     public void More_memory_than_there_is_is_refused_with_a_report_and_the_device_goes_on()
     {
         using Device device = Device.Open(CudaDevices.Backend);
