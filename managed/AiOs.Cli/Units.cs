@@ -2,11 +2,17 @@ using System.Globalization;
 
 namespace AiOs.Cli;
 
-/// <summary>Numbers for people, the same on every machine.</summary>
+/// <summary>Numbers and names for people, the same on every machine.</summary>
 internal static class Units
 {
     /// <summary>A count with thousands separators.</summary>
     public static string Count(double value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>What <c>--backend</c> calls a backend's device.</summary>
+    public static string Device(string backend, int index) => index == 0 ? backend : $"{backend}:{Count(index)}";
+
+    /// <summary>What runs a backend's kernels side by side: threads of a processor, or a GPU's streaming multiprocessors.</summary>
+    public static string Workers(string backend, long count) => $"{Count(count)} {(backend == "cpu" ? "threads" : "SMs")}";
 
     /// <summary>Bytes in the largest binary unit that leaves at least one.</summary>
     public static string Bytes(double bytes)

@@ -47,20 +47,20 @@ internal static class DevicesCommand
         probe.Name, probe.Available,
         [.. probe.Devices.Select((d, i) => new DeviceDocument(
             d.Name, d.Isa, d.Threads, d.Cores, d.MemoryBytes, d.L1Bytes, d.L2Bytes, d.L3Bytes,
-            SensorOutput.Document(Backends.ReadSensors($"{probe.Name}:{i}"))))],
+            SensorOutput.Document(Backends.ReadSensors(Units.Device(probe.Name, i)))))],
         probe.Problem, probe.Fix);
 
     private static void Print(IAnsiConsole console, DevicesDocument document)
     {
         Table table = new Table().Border(TableBorder.Simple)
             .AddColumn("backend").AddColumn("device").AddColumn("kernels")
-            .AddColumn(new TableColumn("threads").RightAligned()).AddColumn(new TableColumn("memory").RightAligned());
+            .AddColumn(new TableColumn("workers").RightAligned()).AddColumn(new TableColumn("memory").RightAligned());
         foreach (BackendDocument backend in document.Backends)
         {
-            foreach (DeviceDocument device in backend.Devices)
+            foreach ((int index, DeviceDocument device) in backend.Devices.Index())
             {
-                table.AddRow(Markup.Escape(backend.Name), Markup.Escape(device.Name), Markup.Escape(device.Isa),
-                    Units.Count(device.Threads), Units.Bytes(device.MemoryBytes));
+                table.AddRow(Markup.Escape(Units.Device(backend.Name, index)), Markup.Escape(device.Name), Markup.Escape(device.Isa),
+                    Units.Workers(backend.Name, device.Threads), Units.Bytes(device.MemoryBytes));
             }
 
             if (!backend.Available)

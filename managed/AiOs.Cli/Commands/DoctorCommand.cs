@@ -75,9 +75,10 @@ internal static class DoctorCommand
         ];
         foreach ((int index, DeviceInfo device) in probe.Devices.Index())
         {
-            findings.Add(new("device", device.Name));
+            string name = Units.Device(probe.Name, index);
+            findings.Add(new("device", index == 0 ? device.Name : $"{device.Name} ({name})"));
             findings.AddRange(probe.Name == "cpu" ? ProcessorDevice(device) : GpuDevice(device));
-            findings.AddRange(Sensors(Backends.ReadSensors($"{probe.Name}:{index}")));
+            findings.AddRange(Sensors(Backends.ReadSensors(name)));
         }
 
         findings.Add(new("library", probe.LibraryPath ?? "not found"));

@@ -11,7 +11,7 @@ namespace AiOs.Cli.Runs;
 internal static class RunReport
 {
     /// <summary>The report of a run with its result.</summary>
-    public static ReportData Make(TrainPlan plan, TrainDocument result, RunRecorder curves, DeviceInfo device) => new()
+    public static ReportData Make(TrainPlan plan, TrainDocument result, RunRecorder curves, Device device) => new()
     {
         Title = "GPT trained on " + plan.DataName,
         Summary = string.Create(CultureInfo.InvariantCulture,
@@ -55,12 +55,13 @@ internal static class RunReport
         Row("seed", options.Seed),
     ]);
 
-    private static ReportTable Environment(TrainPlan plan, DeviceInfo device) => new("Environment",
+    private static ReportTable Environment(TrainPlan plan, Device device) => new("Environment",
     [
-        Row("device", device.Name),
-        Row("kernels", device.Isa),
-        Row("threads", device.Threads),
-        Row("memory", Units.Bytes(device.MemoryBytes)),
+        Row("backend", device.Name),
+        Row("device", device.Info.Name),
+        Row("kernels", device.Info.Isa),
+        Row("workers", Units.Workers(device.Name, device.Info.Threads)),
+        Row("memory", Units.Bytes(device.Info.MemoryBytes)),
         Row("runtime", RuntimeInformation.FrameworkDescription),
         Row("system", RuntimeInformation.OSDescription),
         Row("version", typeof(RunReport).Assembly.GetName().Version!.ToString(3)),

@@ -42,7 +42,7 @@ internal static class TrainRun
             }
 
             TrainDocument document = Conclude(plan, trainer, result, recorder, clock.Elapsed, directory);
-            ReportWriter.Write(directory.Report, RunReport.Make(plan, document, recorder, device.Info));
+            ReportWriter.Write(directory.Report, RunReport.Make(plan, document, recorder, device));
             return document;
         }
         catch
@@ -91,7 +91,7 @@ internal static class TrainRun
         };
     }
 
-    private static string Describe(Device device) => $"{device.Info.Name} ({device.Name}, {device.Info.Isa}, {device.Info.Threads} threads)";
+    private static string Describe(Device device) => $"{device.Info.Name} ({device.Name}, {device.Info.Isa}, {Units.Workers(device.Name, device.Info.Threads)})";
 
     /// <summary>A path as a user in the current directory would type it.</summary>
     public static string Shorten(string path)
