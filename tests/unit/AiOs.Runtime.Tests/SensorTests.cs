@@ -101,7 +101,7 @@ public sealed class SensorTests
     [Fact]
     public void A_library_that_cannot_start_is_a_problem()
     {
-        NvmlLibrary broken = NvmlLibrary.Start(Compile("int nvmlInit_v2(void) { return 9; } const char *nvmlErrorString(int r) { return \"no driver\"; } "
+        NvmlLibrary broken = NvmlLibrary.Start(Compile("int nvmlInit_v2(void) { return 9; } const char *nvmlErrorString(int r) { return \"no\\n  driver\\n\"; } "
             + "int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, void **device) { return 9; }"), "libbroken.so");
         Assert.Equal("nvmlInit: no driver", CudaSensors.Read(CudaLibraries.Simulated(), broken, 0).Problem);
         NvmlLibrary other = NvmlLibrary.Start(Compile("int nvmlInit_v2(void) { return 0; }"), "libother.so");

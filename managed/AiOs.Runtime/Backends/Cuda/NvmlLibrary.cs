@@ -45,9 +45,12 @@ internal sealed unsafe class NvmlLibrary
         }
     }
 
-    /// <summary>A failed call in the library's words.</summary>
-    public static string Describe(NvmlTable table, string call, nvmlReturn_t result) =>
-        $"{call}: {Marshal.PtrToStringUTF8((nint)table.nvmlErrorString(result)) ?? result.ToString()}";
+    /// <summary>A failed call in the library's words, as one line.</summary>
+    public static string Describe(NvmlTable table, string call, nvmlReturn_t result)
+    {
+        string text = Marshal.PtrToStringUTF8((nint)table.nvmlErrorString(result)) ?? result.ToString();
+        return $"{call}: {string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))}";
+    }
 
     private static string? Text(delegate* unmanaged[Cdecl]<byte*, uint, nvmlReturn_t> get, int bytes)
     {
