@@ -131,6 +131,10 @@ torch_peer() { # subject, more arguments
   step "$1" "$piece_seconds" "$python" bench/peers/torch_gpu.py "$@" ${simulator:+--tiny} --out "$here/$1.jsonl"
   count_figures '"median_ms"' torch_skipped "$here/$1.jsonl"
 }
+need_torch() { # what it must have
+  "$python" -c "import torch; torch.$1" 2>/dev/null ||
+    skip "$("$python" -c "import torch; print('PyTorch', torch.__version__, 'has no $1')" 2>/dev/null || echo "there is no PyTorch for $python")"
+}
 torch_skipped() { # file
   sed -nE 's/.*"skipped": "(([^"\\]|\\.)*)".*/\1/p' "$1"
 }
@@ -157,8 +161,9 @@ run_piece() { # piece
   need_gpu || return
   case $1 in
     golden | memcheck | synccheck | device) ;;
-    gemm | attention | norms | loss | adamw | gpt2 | gpt2-compiled)
-      "$python" -c "import torch" 2>/dev/null || { skip "there is no PyTorch for $python"; return; } ;;
+    gemm | norms | loss | adamw | gpt2) need_torch __version__ || return ;;
+    attention) need_torch nn.functional.scaled_dot_product_attention || return ;;
+    gpt2-compiled) need_torch compile || return ;;
     *) need_bundle || return ;;
   esac
   case $1 in
