@@ -77,7 +77,8 @@ def measure(name, unit, amount, work, cold=True, **about):
             work()
         times = [clock.milliseconds(work, cold) for _ in range(REPETITIONS)]
     except Exception as error:  # a peer that cannot do it is a result too
-        write(name=name, skipped=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", **about)
+        kind = "" if isinstance(error, NotImplementedError) else f"{type(error).__name__}: "
+        write(name=name, skipped=kind + (str(error).splitlines() or [""])[0], **about)
         return
     median = statistics.median(times)
     write(name=name, unit=unit, amount=amount, median_ms=median, per_s=amount / median * 1e3, ms=times, **about)
