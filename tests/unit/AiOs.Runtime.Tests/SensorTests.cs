@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 namespace AiOs.Runtime.Tests;
 
 /// <summary>What devices say of themselves; FaultScenarios has those that the environment makes say something else.</summary>
+[Collection("one at a time")] // others would use memory of the same devices
 public sealed class SensorTests
 {
     /// <summary>An NVML that lacks much, in the ways of old drivers and containers.</summary>
