@@ -32,4 +32,4 @@ for suite in "${suites[@]}"; do
   dotnet/dotnet "app/$suite.dll" -noColor -noLogo -jUnit "results/$suite.xml" "${options[@]}" || failed+=("$suite")
 done
 [ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}" >&2; exit 1; }
-echo "${#suites[@]} suites passed"
+echo "suites passed: ${#suites[@]}"

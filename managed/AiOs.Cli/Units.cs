@@ -1,4 +1,5 @@
 using System.Globalization;
+using AiOs.Runtime;
 
 namespace AiOs.Cli;
 
@@ -11,8 +12,8 @@ internal static class Units
     /// <summary>What <c>--backend</c> calls a backend's device.</summary>
     public static string Device(string backend, int index) => index == 0 ? backend : $"{backend}:{Count(index)}";
 
-    /// <summary>What runs a backend's kernels side by side: threads of a processor, or a GPU's streaming multiprocessors.</summary>
-    public static string Workers(string backend, long count) => $"{Count(count)} {(backend == "cpu" ? "threads" : "SMs")}";
+    /// <summary>How many workers a device has, and of what kind.</summary>
+    public static string Workers(string backend, long count) => $"{Count(count)} {Backends.Workers(backend)}";
 
     /// <summary>Bytes in the largest binary unit that leaves at least one.</summary>
     public static string Bytes(double bytes)

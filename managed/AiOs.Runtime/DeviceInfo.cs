@@ -3,7 +3,7 @@ namespace AiOs.Runtime;
 /// <summary>What a device is made of.</summary>
 /// <param name="Name">Name as the hardware reports it.</param>
 /// <param name="Isa">Instruction set of the kernels in use, such as "avx512".</param>
-/// <param name="Threads">Workers that run kernels.</param>
+/// <param name="Threads">Workers that run kernels, see <see cref="Backends.Workers"/>.</param>
 /// <param name="Cores">Processors that this process may run on.</param>
 /// <param name="MemoryBytes">Memory of the device, in bytes.</param>
 /// <param name="L1Bytes">First-level data cache of one core, in bytes; 0 when unknown.</param>

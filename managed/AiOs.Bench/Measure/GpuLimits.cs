@@ -6,7 +6,7 @@ namespace AiOs.Bench.Measure;
 
 /// <summary>
 /// The limits of a GPU: its memory as a copy by the driver measures it, reads and writes together, and its arithmetic as its
-/// data sheet states it for dense operands, at the clock of the data sheet.
+/// data sheet states it for dense operands, at the clock of the data sheet. What is not known here has no such limit.
 /// </summary>
 internal sealed class GpuLimits : ILimits
 {
@@ -28,12 +28,13 @@ internal sealed class GpuLimits : ILimits
     }
 
     // Per multiprocessor and clock, dense; a multiply-add is two operations.
-    private (double Hertz, double F32, double BFloat16, double Int8) Sheet => _stream.Device.Info.Isa switch
+    private (double Hertz, double F32, double BFloat16, double Int8)? Sheet => _stream.Device.Info.Isa switch
     {
         "sm_80" => (1.41e9, 128, 2048, 4096),
         "sm_86" => (1.70e9, 256, 512, 1024),
         "sm_89" => (2.52e9, 256, 1024, 2048),
-        _ => (1.83e9, 256, 4096, 8192), // sm_90 as an SXM module
+        "sm_90" => (1.83e9, 256, 4096, 8192), // as an SXM module
+        _ => null,
     };
 
     /// <summary>Nothing is in a cache: every launch is timed after the cache was overwritten.</summary>
@@ -59,7 +60,8 @@ internal sealed class GpuLimits : ILimits
         return
         [
             .. ((ReadOnlySpan<Arithmetic>)[Arithmetic.F32, Arithmetic.TF32, Arithmetic.BF16, Arithmetic.I8]).ToArray().Select(
-                arithmetic => new MeasuredLimit(NameOf(arithmetic), Rate(arithmetic), arithmetic == Arithmetic.I8 ? "OP/s" : "FLOP/s")),
+                arithmetic => new MeasuredLimit(NameOf(arithmetic), Rate(arithmetic), arithmetic == Arithmetic.I8 ? "OP/s" : "FLOP/s"))
+                .Where(limit => double.IsFinite(limit.Rate)),
             new MeasuredLimit("copy_dram", Statistics.Median(copies[1..]), "B/s"), // the first wakes the clocks
         ];
     }
@@ -73,9 +75,13 @@ internal sealed class GpuLimits : ILimits
 
     private double Rate(Arithmetic arithmetic)
     {
-        (double hertz, double f32, double bfloat16, double int8) = Sheet;
-        double perClock = arithmetic switch { Arithmetic.BF16 => bfloat16, Arithmetic.TF32 => bfloat16 / 2, Arithmetic.I8 => int8, _ => f32 };
-        return _stream.Device.Info.Threads * hertz * perClock;
+        if (Sheet is not { } sheet)
+        {
+            return double.PositiveInfinity;
+        }
+
+        double perClock = arithmetic switch { Arithmetic.BF16 => sheet.BFloat16, Arithmetic.TF32 => sheet.BFloat16 / 2, Arithmetic.I8 => sheet.Int8, _ => sheet.F32 };
+        return _stream.Device.Info.Threads * sheet.Hertz * perClock;
     }
 
     /// <summary>Bytes per second, read and written.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using AiOs.Bench.Results;
+using AiOs.Runtime;
 
 namespace AiOs.Bench.Report;
 
@@ -48,7 +49,7 @@ public static class MarkdownResults
         }
 
         text.Append(CultureInfo.InvariantCulture, $"`{command}`, {report.Machine.Taken:yyyy-MM-dd HH:mm} UTC{report.Machine.Taken:zzz}, AiOs.Native {report.Machine.Version}. ");
-        text.Append(CultureInfo.InvariantCulture, $"{report.Machine.Processor}, kernels {report.Machine.Isa}, {report.Machine.Threads} threads, {report.Machine.System}.");
+        text.Append(CultureInfo.InvariantCulture, $"{report.Machine.Processor}, kernels {report.Machine.Isa}, {report.Machine.Threads} {Backends.Workers(report.Machine.Backend)}, {report.Machine.System}.");
         foreach (string peer in report.Machine.Peers)
         {
             text.Append(CultureInfo.InvariantCulture, $" Peer: {peer}.");

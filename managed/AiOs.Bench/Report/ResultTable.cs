@@ -1,5 +1,6 @@
 using System.Globalization;
 using AiOs.Bench.Results;
+using AiOs.Runtime;
 
 namespace AiOs.Bench.Report;
 
@@ -18,7 +19,7 @@ public sealed class ResultTable(TextWriter writer) : IBenchObserver
     {
         ArgumentNullException.ThrowIfNull(machine);
         ArgumentNullException.ThrowIfNull(limits);
-        writer.WriteLine(Fit($"{machine.Processor}, {machine.Isa}, {machine.Threads} threads"));
+        writer.WriteLine(Fit($"{machine.Processor}, {machine.Isa}, {machine.Threads} {Backends.Workers(machine.Backend)}"));
         if (machine.Warning is { } warning)
         {
             writer.WriteLine(Fit(warning));

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using AiOs.Bench.Results;
+using AiOs.Runtime;
+using Stream = System.IO.Stream;
 
 namespace AiOs.Bench.Report;
 
@@ -29,7 +31,7 @@ public static class RooflinePage
         Roofline(charts, report, Style);
         Bandwidth(charts, report, Style);
         return Template.Value
-            .Replace("{{title}}", WebUtility.HtmlEncode($"{machine.Processor}, {machine.Isa}, {machine.Threads} threads{(machine.Warning is { } warning ? ", " + warning : "")}"), StringComparison.Ordinal)
+            .Replace("{{title}}", WebUtility.HtmlEncode($"{machine.Processor}, {machine.Isa}, {machine.Threads} {Backends.Workers(machine.Backend)}{(machine.Warning is { } warning ? ", " + warning : "")}"), StringComparison.Ordinal)
             .Replace("{{summary}}", WebUtility.HtmlEncode(Summary(report)), StringComparison.Ordinal)
             .Replace("{{limits}}", Limits(report.Limits), StringComparison.Ordinal)
             .Replace("{{charts}}", charts.ToString(), StringComparison.Ordinal)

@@ -20,6 +20,10 @@ public static class Backends
     /// <returns>One report per backend, in order of preference.</returns>
     public static IReadOnlyList<BackendProbe> Probe() => Array.ConvertAll(Registry, backend => backend.Probe());
 
+    /// <summary>What <see cref="DeviceInfo.Threads"/> of a backend's devices counts: "threads", or "SMs", streaming multiprocessors.</summary>
+    /// <param name="name">Such as "cpu" or "cuda:1".</param>
+    public static string Workers(string name) => Split(name).Backend == "cpu" ? "threads" : "SMs";
+
     /// <summary>Whether there is a backend of the name, usable here or not; the name may have a device's number.</summary>
     /// <param name="name">Such as "cpu" or "cuda:1".</param>
     public static bool Exists(string name) => Split(name) is (var backend, >= 0) && Names.Contains(backend);
