@@ -5,6 +5,7 @@ using AiOs.Bench.Peers;
 namespace AiOs.Bench.Tests;
 
 /// <summary>The processors of a thread, compared with what the kernel's list of the thread's processors says.</summary>
+[Collection("workers")] // LimitTests asks for more of them than a test here
 public sealed class ThreadMaskTests
 {
     private static EnvironmentTable System => new(NativeLibrary.Load(EnvironmentTable.LibraryNames[0]));
