@@ -5,14 +5,14 @@
 # for `kernels`, PyTorch for the peers; nothing of .NET, no network. Of a checkout's bundle, out/aios-linux-x64 is used.
 #
 # Every piece takes less than ten minutes and prints `ok`, `FAILED` or `skipped: reason`. What was ok before with the same
-# results folder (build/prove), piece or step of one, is left out: run it again to go on. Results lie in DIR/<piece>,
+# results folder (build/prove; build/prove-simulator), piece or step of one, is left out: run it again to go on. Results lie in DIR/<piece>,
 # also those of a piece that was cut off. Where $OUT names a folder, an archive of them all is put there after every step.
 # With --simulator everything runs without a GPU, a small part of it: no figure is a measurement then.
 set -uo pipefail
 cd "$(dirname "$(realpath "$0")")/.." || exit 1
 if [ -e ../app/suites ]; then bundle=$(realpath ..) home=$bundle; else bundle=$PWD/out/aios-linux-x64 home=$PWD; fi
 
-simulator="" backend=cuda results=$home/build/prove wanted=()
+simulator="" backend=cuda results="" wanted=()
 # In this order when none is named: the most valuable first.
 all=(golden kernels conformance runtime training losses memcheck memcheck-kernels synccheck synccheck-kernels
   device cublas ours gpt2-ours gemm attention norms loss adamw gpt2 gpt2-compiled)
@@ -26,6 +26,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ ${#wanted[@]} -gt 0 ] || wanted=("${all[@]}")
+results=${results:-$home/build/prove${simulator:+-simulator}}
 mkdir -p "$results"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
