@@ -6,7 +6,6 @@ using Stream = AiOs.Runtime.Stream;
 namespace AiOs.Bench.Tests;
 
 /// <summary>The limits: how traffic is split into what is measured, and that each kind of probe does what it says.</summary>
-[Collection("workers")] // ThreadMaskTests changes how many the process has
 public sealed unsafe class LimitTests
 {
     [Theory]

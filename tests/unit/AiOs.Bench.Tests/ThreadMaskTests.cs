@@ -5,7 +5,7 @@ using AiOs.Bench.Peers;
 namespace AiOs.Bench.Tests;
 
 /// <summary>The processors of a thread, compared with what the kernel's list of the thread's processors says.</summary>
-[Collection("workers")] // LimitTests asks for more of them than a test here
+[Collection("one at a time")] // the processors of its thread become how many workers the process has
 public sealed class ThreadMaskTests
 {
     private static EnvironmentTable System => new(NativeLibrary.Load(EnvironmentTable.LibraryNames[0]));

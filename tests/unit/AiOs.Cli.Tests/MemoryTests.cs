@@ -53,8 +53,9 @@ public sealed class MemoryTests
         using TemporaryDirectory directory = new();
         CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "2", "--json", "--memory-snapshot", "memory.html"]).Succeeded();
 
-        // In which method, the compiler decides: Linear.Forward, or its caller once it is inlined.
-        Assert.Contains("Ops.Linear in ", File.ReadAllText(directory.File("memory.html")), StringComparison.Ordinal);
+        // Between the op and the model the compiler decides: code that ran often is optimised while the command runs, and then
+        // Ops.Linear jumps into Ops.Affine, and Linear.Forward is a part of its caller.
+        Assert.Matches(@"Ops\.(Linear|Affine) in \w+\.\w+ \(\w+\.cs:\d+\)", File.ReadAllText(directory.File("memory.html")));
         CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "2", "--json", "--memory-snapshot", "memory.pickle"]).Succeeded();
         Assert.Equal(0x80, File.ReadAllBytes(directory.File("memory.pickle"))[0]);
     }

@@ -12,7 +12,7 @@ public sealed class FaultScenarios
     public const string Readings = "temperature=83,power=650.5,power-limit=700,sm-clock=1200,sm-clock-max=1980,memory-clock=2600,memory-clock-max=2619,"
         + "utilization=97,memory-utilization=41,slowdown=thermal+power-brake,other-processes=2,other-memory=1048576,ecc-errors=3";
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void Running_out_of_memory_names_the_device_and_leaves_it_usable()
     {
         using Device device = Device.Open("cuda-sim");
@@ -27,7 +27,7 @@ public sealed class FaultScenarios
         stream.Synchronize();
     }
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void One_refused_mapping_is_tried_again()
     {
         using Device device = Device.Open("cuda-sim");
@@ -42,7 +42,7 @@ public sealed class FaultScenarios
         Assert.Equal(1, device.Memory.Statistics.Retries);
     }
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public async Task A_lost_device_fails_everything_and_nothing_hangs()
     {
         using Device device = Device.Open("cuda-sim");
@@ -68,7 +68,7 @@ public sealed class FaultScenarios
         await Assert.ThrowsAsync<DeviceLostException>(async () => await other.SynchronizeAsync(TestContext.Current.CancellationToken));
     }
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void A_launch_that_fails_names_the_kernel_and_where_it_was_enqueued()
     {
         using Device device = Device.Open("cuda-sim", new DeviceOptions { CaptureCallSites = true });
@@ -84,7 +84,7 @@ public sealed class FaultScenarios
         Assert.StartsWith("aios_fill: fill_kernel<grid (1,1,1), block (", error.Message, StringComparison.Ordinal);
     }
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void A_device_without_kernels_is_refused_when_it_is_opened()
     {
         var error = Assert.Throws<BackendException>(() => Device.Open("cuda-sim"));
@@ -92,17 +92,17 @@ public sealed class FaultScenarios
         Problem("cuda-sim", "sm_70", "compute capability 8.0");
     }
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void An_old_driver_is_named_with_the_version_that_is_needed() =>
         Problem("cuda-sim", "the driver supports CUDA 11.0, but 12.0 is needed", "install an NVIDIA driver");
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void A_machine_without_a_device_says_so() => Problem("cuda-sim", "found no device", "nvidia-smi");
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void A_value_that_is_none_is_named() => Problem("cuda-sim", "AIOS_CUDASIM_FAULTS has \"lost=soon\"", "a value that is possible");
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void A_library_that_is_missing_is_named()
     {
         BackendProbe probe = Backends.Probe().Single(probe => probe.Name == "cuda");
@@ -111,14 +111,14 @@ public sealed class FaultScenarios
         Assert.Empty(probe.Devices);
     }
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void A_sensor_that_is_none_is_named()
     {
         Problem("cuda-sim", "AIOS_CUDASIM_SENSORS has \"slowdown=hot\"", "a value that is possible");
         Assert.Contains("\"slowdown=hot\"", Backends.ReadSensors("cuda-sim").Problem, StringComparison.Ordinal);
     }
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void Sensors_are_read_in_their_units()
     {
         using Device device = Device.Open("cuda-sim");
@@ -134,7 +134,7 @@ public sealed class FaultScenarios
         Assert.Null(sensors.Problem);
     }
 
-    [Fact(Skip = TestProcess.Reason, SkipUnless = nameof(TestProcess.IsStarted), SkipType = typeof(TestProcess))]
+    [Fact(Explicit = true)]
     public void A_lost_device_says_so_when_it_is_read()
     {
         using Device device = Device.Open("cuda-sim"), other = Device.Open("cuda-sim:1");

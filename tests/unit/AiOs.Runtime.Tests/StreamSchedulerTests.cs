@@ -168,31 +168,6 @@ public sealed unsafe class StreamSchedulerTests
         lab.Fill(lab.B, lab.Y);
     }
 
-    [Fact]
-    public void An_operation_makes_no_managed_object_once_warm()
-    {
-        using Device device = Device.Open(options: new DeviceOptions { DetectRaces = false });
-        using Stream home = device.CreateStream();
-        using var scheduler = new StreamScheduler(device);
-        using DeviceMemory<float> x = device.Allocate<float>(N, home), y = device.Allocate<float>(N, home);
-        Run(200);
-        Assert.Equal(0, Enumerable.Range(0, 5).Min(_ => Run(200)));
-        scheduler.Join(home);
-
-        long Run(int count)
-        {
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            for (int i = 0; i < count; i++)
-            {
-                scheduler.Run(Lane.Compute, x, static (stream, x) => x.Span.Fill(1, stream), Access.Write(x));
-                scheduler.Run(Lane.Copy, (x, y), static (stream, s) => s.x.Span.CopyTo(s.y.Span, stream), Access.Read(x), Access.Write(y));
-            }
-
-            scheduler.Synchronize();
-            return GC.GetAllocatedBytesForCurrentThread() - before;
-        }
-    }
-
     /// <summary>Makes the streams of the process behave badly until it is disposed.</summary>
     private sealed class Adversary : IDisposable
     {

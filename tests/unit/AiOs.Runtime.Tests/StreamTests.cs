@@ -3,7 +3,6 @@ using AiOs.Interop;
 namespace AiOs.Runtime.Tests;
 
 /// <summary>Names, priorities, callbacks, waits without threads, and errors of streams.</summary>
-[Collection("one at a time")] // allocated bytes are those of the process
 public class StreamTests
 {
     [Fact]
@@ -238,35 +237,6 @@ public class StreamTests
     }
 
     [Fact]
-    public async Task A_wait_allocates_nothing_once_it_is_warm()
-    {
-        using Device device = Device.Open(options: new DeviceOptions { DetectRaces = false, CaptureCallSites = false });
-        using Stream stream = device.CreateStream();
-        using DeviceMemory<byte> memory = device.Allocate<byte>(1 << 20, stream);
-        async Task WaitAsync(int times)
-        {
-            for (int i = 0; i < times; i++)
-            {
-                memory.Span.Fill((byte)i, stream);
-                await stream.SynchronizeAsync(CancellationToken.None);
-            }
-        }
-
-        // Code that is not optimised yet boxes awaiters, and when it will be is up to the compiler's thread.
-        await WaitAsync(200);
-        long bytes = long.MaxValue;
-        for (int round = 0; round < 20 && bytes >= 1000 * 24; round++)
-        {
-            await Task.Delay(round * 20, TestContext.Current.CancellationToken);
-            long before = GC.GetTotalAllocatedBytes(true);
-            await WaitAsync(1000);
-            bytes = GC.GetTotalAllocatedBytes(true) - before;
-        }
-
-        Assert.True(bytes < 1000 * 24, $"{bytes} bytes for 1000 waits"); // the test runner allocates, too
-    }
-
-    [Fact]
     public unsafe void An_error_names_the_op_and_where_it_was_launched()
     {
         using Device device = Device.Open(options: new DeviceOptions { CaptureCallSites = true });
@@ -284,7 +254,3 @@ public class StreamTests
         Assert.Contains("StreamTests.cs:", error.Message, StringComparison.Ordinal);
     }
 }
-
-/// <summary>Tests that look at what the whole process does.</summary>
-[CollectionDefinition("one at a time", DisableParallelization = true)]
-public sealed class OneAtATime;

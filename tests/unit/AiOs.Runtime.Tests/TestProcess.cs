@@ -2,17 +2,13 @@ using System.Diagnostics;
 
 namespace AiOs.Runtime.Tests;
 
-/// <summary>Runs one test in a process of its own, for what spoils a process or is read once by it.</summary>
+/// <summary>
+/// Runs one test in a process of its own, for what spoils a process or is read once by it. Such a test is explicit: it only
+/// runs where it is asked for.
+/// </summary>
 public static class TestProcess
 {
-    /// <summary>Why such a test is skipped in the process of all the others.</summary>
-    public const string Reason = "runs in a process of its own, which another test starts";
-
-    private const string Variable = "AIOS_TEST_PROCESS";
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
-
-    /// <summary>Whether this is such a process.</summary>
-    public static bool IsStarted => Environment.GetEnvironmentVariable(Variable) is not null;
 
     /// <summary>Runs a test and asserts that it passed.</summary>
     /// <param name="tests">The class of the test.</param>
@@ -21,14 +17,13 @@ public static class TestProcess
     public static async Task Run(Type tests, string test, IEnumerable<(string Name, string Value)> environment)
     {
         // The tests are a program of their own, or a library that dotnet runs, which is not always on the path.
-        string[] options = ["-noColor", "-method", $"{tests.FullName}.{test}"];
+        string[] options = ["-noColor", "-explicit", "only", "-method", $"{tests.FullName}.{test}"];
         string program = Environment.ProcessPath!;
         var start = new ProcessStartInfo(program, Path.GetFileName(program) == "dotnet" ? [tests.Assembly.Location, .. options] : options)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        start.Environment[Variable] = "1";
         foreach ((string name, string value) in environment)
         {
             start.Environment[name] = value;

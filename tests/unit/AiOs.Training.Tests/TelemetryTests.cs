@@ -3,7 +3,6 @@ using System.Diagnostics.Metrics;
 
 namespace AiOs.Training.Tests;
 
-[Collection("steps")] // TrainerTests counts the objects of a step, and to listen is to make some
 public sealed class TelemetryTests
 {
     [Fact]
