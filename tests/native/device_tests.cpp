@@ -350,7 +350,7 @@ TEST(Pool, AForkedChildGetsWorkersOfItsOwn) {
     team.parallel_for(team.threads(), [&arrived, &team](int64_t, int) {
       const std::atomic_ref<int> count(arrived);
       count++;
-      const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+      const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
       while (count < team.threads() && std::chrono::steady_clock::now() < patience)
         std::this_thread::yield();
     });

@@ -45,7 +45,11 @@ public sealed class SupportMatrixTests(ITestOutputHelper output)
 
         Array.ForEach(labs, lab => lab.Dispose());
         output.WriteLine(table.ToString());
-        File.WriteAllText(Path.Combine(AppContext.BaseDirectory, "support-matrix.md"), table.ToString());
+
+        // The suite may run several times at once, as for two sets of instructions.
+        string file = Path.Combine(AppContext.BaseDirectory, "support-matrix.md"), own = $"{file}.{Environment.ProcessId}";
+        File.WriteAllText(own, table.ToString());
+        File.Move(own, file, overwrite: true);
         Assert.True(problems.Count == 0, string.Join('\n', problems));
     }
 

@@ -49,7 +49,7 @@ public sealed class SessionTests
             Assert.Null(result.RatioToBestPeer);
         }
 
-        Assert.All(report.Limits, limit => Assert.True(limit.Rate > 1e6, limit.Name));
+        Assert.All(report.Limits, limit => Assert.True(limit.Rate > 0, limit.Name));
     }
 
     /// <summary>The same cases on the simulated GPU, timed by its events; what its kernels do not have is a note.</summary>

@@ -8,7 +8,7 @@ internal sealed partial class CliProcess : IDisposable
 {
     public const int Interrupt = 2;
     public const int Terminate = 15;
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10); // for a command that is broken; a busy machine needs some of it
     private readonly Process _process;
     private readonly Task<string> _output;
     private readonly Task<string> _error;

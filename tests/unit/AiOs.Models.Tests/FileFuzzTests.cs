@@ -2,6 +2,7 @@ using System.Text;
 using AiOs.Models.Formats;
 using AiOs.Models.Tokenizers;
 using AiOs.Runtime;
+using AiOs.Tests;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -11,7 +12,7 @@ namespace AiOs.Models.Tests;
 public sealed class FileFuzzTests : IDisposable
 {
     private const long MemoryLimit = 4 << 20;
-    private static readonly Config Runs = Config.QuickThrowOnFailure.WithMaxTest(4000);
+    private static readonly Config Runs = Properties.Tries(4000);
     private static readonly string[] Tokens = ["{", "}", "[", "]", ",", ":", "\"", "-1", "0", "9223372036854775807", "1e400", "\"a\"", "\"F32\"", "\\u0000", "\\ud800", "null"];
 
     private readonly TemporaryDirectory _directory = new();

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using AiOs.Models.Tokenizers;
 using AiOs.Runtime;
+using AiOs.Tests;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -72,7 +73,7 @@ public sealed partial class TokenizerTests : IDisposable
                 tokenizer.Encode(input, ids);
                 Assert.Equal(input, tokenizer.DecodeBytes(ids.ToArray()));
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
+        }).Check(Properties.Tries(2000));
     }
 
     [Fact]
@@ -96,7 +97,7 @@ public sealed partial class TokenizerTests : IDisposable
             }
 
             Assert.Equal(Expression().Matches(s).Select(m => m.Value), pieces);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+        }).Check(Properties.Tries(5000));
     }
 
     [Fact]

@@ -50,7 +50,7 @@ public sealed class FaultScenarios
         using DeviceMemory<float> memory = device.Allocate<float>(4, stream);
         using var release = new ManualResetEventSlim();
         bool ran = false;
-        stream.Enqueue(() => release.Wait(TimeSpan.FromSeconds(30))); // the device is lost after all has been enqueued
+        stream.Enqueue(() => release.Wait(TestProcess.Patience)); // the device is lost after all has been enqueued
         Launch(device, stream, memory);
         stream.Enqueue(() => ran = true);
         ValueTask wait = stream.SynchronizeAsync(TestContext.Current.CancellationToken);

@@ -89,12 +89,12 @@ public sealed unsafe class StreamSchedulerTests
         scheduler.Run(Lane.Compute, 0, (stream, _) => stream.Enqueue(() =>
         {
             computeRuns.Set();
-            met = copyRuns.Wait(TimeSpan.FromSeconds(30));
+            met = copyRuns.Wait(TestProcess.Patience);
         }), Access.Write(lab.X));
         scheduler.Run(Lane.Copy, 0, (stream, _) => stream.Enqueue(() =>
         {
             copyRuns.Set();
-            computeRuns.Wait(TimeSpan.FromSeconds(30));
+            computeRuns.Wait(TestProcess.Patience);
         }), Access.Write(lab.Y));
         scheduler.Synchronize();
         Assert.True(met);

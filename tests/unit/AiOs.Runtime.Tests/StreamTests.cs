@@ -142,7 +142,7 @@ public class StreamTests
         using Stream stream = device.CreateStream();
         using var release = new ManualResetEventSlim();
         bool ran = false;
-        stream.Enqueue(() => ran = release.Wait(TimeSpan.FromSeconds(30)));
+        stream.Enqueue(() => ran = release.Wait(TestProcess.Patience));
         ValueTask wait = stream.SynchronizeAsync(TestContext.Current.CancellationToken);
         Assert.False(wait.IsCompleted);
         release.Set();
@@ -158,7 +158,7 @@ public class StreamTests
         using Stream stream = device.CreateStream();
         using var release = new ManualResetEventSlim();
         bool ran = false;
-        stream.Enqueue(() => ran = release.Wait(TimeSpan.FromSeconds(30)));
+        stream.Enqueue(() => ran = release.Wait(TestProcess.Patience));
         using var cancel = new CancellationTokenSource();
         ValueTask wait = stream.SynchronizeAsync(cancel.Token);
         Assert.False(wait.IsCompleted);
@@ -196,7 +196,7 @@ public class StreamTests
         bool ran = false;
         stream.Enqueue(() => ran = true);
         stream.Record(first);
-        stream.Enqueue(() => release.Wait(TimeSpan.FromSeconds(30)));
+        stream.Enqueue(() => release.Wait(TestProcess.Patience));
         await first.SynchronizeAsync(TestContext.Current.CancellationToken);
         Assert.True(ran);
         Assert.False(stream.IsIdle);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using AiOs.Models.Tokenizers;
 using AiOs.Runtime;
+using AiOs.Tests;
 using AiOs.Training.Checkpoints;
 using FsCheck;
 using FsCheck.Fluent;
@@ -177,7 +178,7 @@ public sealed class CheckpointTests : IDisposable
                 {
                     Assert.DoesNotContain('\n', e.Message);
                 }
-            }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+            }).Check(Properties.Tries(500));
         }
 
         static object Read<T>(string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
