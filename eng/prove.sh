@@ -7,7 +7,8 @@
 # Every piece takes less than ten minutes and prints `ok`, `FAILED` or `skipped: reason`. What was ok before with the same
 # results folder (build/prove; build/prove-simulator), piece or step of one, is left out: run it again to go on. Results lie in DIR/<piece>,
 # also those of a piece that was cut off. Where $OUT names a folder, an archive of them all is put there after every step.
-# With --simulator everything runs without a GPU, a small part of it: no figure is a measurement then.
+# With --simulator everything runs without a GPU, a small part of it: no figure is a measurement then. Nothing is lent for
+# minutes then either: only what hangs is stopped, after an hour.
 set -uo pipefail
 cd "$(dirname "$(realpath "$0")")/.." || exit 1
 if [ -e ../app/suites ]; then bundle=$(realpath ..) home=$bundle; else bundle=$PWD/out/aios-linux-x64 home=$PWD; fi
@@ -45,7 +46,7 @@ done
 
 # ---- a piece is made of steps; $here is its folder of the results ----
 
-readonly piece_seconds=540 least_seconds=10
+readonly piece_seconds=$([ -n "$simulator" ] && echo 3600 || echo 540) least_seconds=10
 archive() {
   [ -z "${OUT:-}" ] || { tar -czf "$OUT/prove.tar.gz.new" -C "$results" . && mv "$OUT/prove.tar.gz.new" "$OUT/prove.tar.gz"; }
 }
@@ -53,6 +54,7 @@ archive() {
 step() { # name, seconds it may take, command...
   local name=$1 seconds=$2 left=$((deadline - SECONDS)) status=0
   shift 2
+  [ -z "$simulator" ] || seconds=$piece_seconds
   steps=$((steps + 1))
   [ ! -e "$here/$name.ok" ] || return 0
   [ "$left" -ge "$least_seconds" ] || { late=$((late + 1)); return 4; }
