@@ -52,7 +52,7 @@ public sealed class BackendTests
         using TemporaryDirectory directory = new();
         JsonElement[] events = Timeline(directory, new() { ["AIOS_CUDASIM_FAULTS"] = "cupti=39" }, out string error);
         Assert.Contains(
-            "trace.json: no device commands: cuptiActivityEnable: CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED; end other profilers of this process",
+            "libaios_cudasim.so: cuptiActivityEnable: CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED; end other profilers of this process",
             error, StringComparison.Ordinal);
         Assert.DoesNotContain(events, e => Text(e, "ph") == "X" && Number(e, "pid") == 1);
         Assert.Contains(events, e => Text(e, "cat") == "host" && Text(e, "name") == "step");

@@ -25,6 +25,9 @@ internal sealed unsafe record CudaLibraries(
     /// <summary>Whether the driver and everything that goes with it is the simulator.</summary>
     public bool IsSimulated { get; private init; }
 
+    /// <summary>The driver's version of CUDA, as the driver counts; 0 when there is no driver.</summary>
+    public int DriverVersion { get; private init; }
+
     /// <summary>Whether there is a driver, usable or not.</summary>
     public bool HasDriver => IsSimulated || Tried.Contains((Driver, Loaded));
 
@@ -76,6 +79,7 @@ internal sealed unsafe record CudaLibraries(
 
         int version = 0;
         _ = ((delegate* unmanaged[Cdecl]<int*, CUresult>)getVersion)(&version);
+        none = none with { DriverVersion = version };
         if (version < OldestDriver)
         {
             return none with { Problem = $"the driver supports CUDA {Dotted(version)}, but {Dotted(OldestDriver)} is needed", Fix = DriverFix };

@@ -27,7 +27,7 @@ internal static unsafe class CudaOptionalLibraries
     [
         new("NVML", nvml.Version, "Device.ReadSensors needs it", nvml.Problem, nvml.Problem is null ? null : "install the driver's package with libnvidia-ml.so.1"),
         .. Toolkit.Select(candidate => Find(libraries, candidate)).Where(found => found.Problem is null || !libraries.IsSimulated),
-        Cupti(CuptiLibrary.Of(libraries)),
+        Cupti(CuptiLibraries.Of(libraries)),
     ];
 
     private static OptionalLibrary Find(CudaLibraries libraries, Candidate candidate)
@@ -61,10 +61,10 @@ internal static unsafe class CudaOptionalLibraries
     }
 
     /// <summary>CUPTI, which is among the extras of a toolkit and is looked for there by those who use it.</summary>
-    private static OptionalLibrary Cupti(CuptiLibrary library)
+    private static OptionalLibrary Cupti(CuptiLibraries library)
     {
         uint version = 0;
-        string? text = library.Cupti is { } cupti && cupti.cuptiGetVersion(&version) == CUptiResult.Success
+        string? text = library.Preferred is { } cupti && cupti.cuptiGetVersion(&version) == CUptiResult.Success
             ? string.Create(CultureInfo.InvariantCulture, $"API {version}") : null;
         return new OptionalLibrary("CUPTI", text, "traces need it to show what ran on the device", library.Problem, null);
     }

@@ -28,16 +28,12 @@ internal sealed unsafe class CudaTrace
     ];
 
     private readonly CudaContext _context;
-    private readonly CuptiTable? _cupti;
-    private CudaTraceRecords _kept;
+    private readonly long _capacity;
+    private CuptiTable? _cupti; // the one that listens, or is asked to
+    private CudaTraceRecords _kept = new(0);
     private ClockPair _start;
 
-    private CudaTrace(CudaContext context, long capacity)
-    {
-        CuptiLibrary library = CuptiLibrary.Of(context.Libraries);
-        (_context, _cupti, Problem) = (context, library.Cupti, library.Problem);
-        _kept = new CudaTraceRecords(capacity);
-    }
+    private CudaTrace(CudaContext context, long capacity) => (_context, _capacity) = (context, capacity);
 
     /// <summary>Why there are no commands in it; null when there are.</summary>
     public string? Problem { get; private set; }
@@ -68,13 +64,9 @@ internal sealed unsafe class CudaTrace
                 return CudaContext.Fail(aios_status.InvalidArgument, "a trace is being recorded; stop it first");
             }
 
-            trace = new CudaTrace(context, capacity);
+            CudaTrace started = trace = new CudaTrace(context, capacity);
             Volatile.Write(ref s_current, trace);
-            if (trace.Problem is null)
-            {
-                trace.Listen(streams);
-            }
-
+            trace.Problem = CuptiLibraries.Of(context.Libraries).Ask(cupti => started.Listen(cupti, streams));
             return aios_status.Ok;
         }
     }
@@ -171,27 +163,37 @@ internal sealed unsafe class CudaTrace
         _ = Interlocked.Decrement(ref s_buffers);
     }
 
-    private void Listen(IEnumerable<CudaStream> streams)
+    private CuptiLibraries.Refusal? Listen(CuptiTable cupti, IEnumerable<CudaStream> streams)
     {
+        (_cupti, _kept) = (cupti, new CudaTraceRecords(_capacity));
         uint id = 0;
-        if (Require(_cupti!.cuptiGetContextId(_context.Handle, &id), "cuptiGetContextId")
-            && Require(_cupti.cuptiActivityRegisterCallbacks(&Give, &Take), "cuptiActivityRegisterCallbacks"))
+        CuptiLibraries.Refusal? refusal = Check(cupti, cupti.cuptiGetContextId(_context.Handle, &id), "cuptiGetContextId")
+            ?? Check(cupti, cupti.cuptiActivityRegisterCallbacks(&Give, &Take), "cuptiActivityRegisterCallbacks");
+        if (refusal is null)
         {
             _kept.Context = id;
-            _ = _cupti.cuptiSetThreadIdType(CUpti_ActivityThreadIdType.System);
+            _ = cupti.cuptiSetThreadIdType(CUpti_ActivityThreadIdType.System);
             foreach (CudaStream stream in streams)
             {
                 Add(stream);
             }
 
             nuint before = 0; // of somebody else's
-            _ = _cupti.cuptiActivityGetNumDroppedRecords(default, 0, &before);
-            _start = ClockPair.Sample(_cupti);
-            if (!s_kinds.All(kind => Require(_cupti.cuptiActivityEnable(kind), "cuptiActivityEnable")))
+            _ = cupti.cuptiActivityGetNumDroppedRecords(default, 0, &before);
+            _start = ClockPair.Sample(cupti);
+            for (int i = 0; refusal is null && i < s_kinds.Length; i++)
+            {
+                refusal = Check(cupti, cupti.cuptiActivityEnable(s_kinds[i]), "cuptiActivityEnable");
+            }
+
+            if (refusal is not null)
             {
                 Silence();
             }
         }
+
+        _cupti = refusal is null ? cupti : null;
+        return refusal;
     }
 
     private void Silence()
@@ -204,16 +206,16 @@ internal sealed unsafe class CudaTrace
         _ = _cupti!.cuptiActivityFlushAll((uint)CUpti_ActivityFlag.FlushForced);
     }
 
-    private bool Require(CUptiResult result, string call)
+    private static CuptiLibraries.Refusal? Check(CuptiTable cupti, CUptiResult result, string call)
     {
-        if (result != CUptiResult.Success)
+        if (result == CUptiResult.Success)
         {
-            byte* text = null;
-            string reason = _cupti!.cuptiGetResultString(result, &text) == CUptiResult.Success ? Marshal.PtrToStringUTF8((nint)text)! : $"error {(int)result}";
-            Problem = $"{call}: {reason}; end other profilers of this process";
+            return null;
         }
 
-        return result == CUptiResult.Success;
+        byte* text = null;
+        string reason = cupti.cuptiGetResultString(result, &text) == CUptiResult.Success ? Marshal.PtrToStringUTF8((nint)text)! : $"error {(int)result}";
+        return new CuptiLibraries.Refusal(result, $"{call}: {reason}");
     }
 
     /// <summary>One moment on both clocks.</summary>
