@@ -76,6 +76,44 @@ __global__ inline void vote_and_syncwarp_of_all(Work work) {
     AT(1), __syncwarp(work.planted ? 0xffffffffu : 0xffff0000u);
 }
 
+// Lanes may meet at two places in the source, but not in a vote for any and one for all.
+__global__ inline void votes_differ(Work work) {
+  if (threadIdx.x < 16)
+    AT(0), __any_sync(0xffffffffu, 1);
+  else if (work.planted)
+    AT(1), __all_sync(0xffffffffu, 1);
+  else
+    __any_sync(0xffffffffu, 1);
+}
+
+__global__ inline void ballot_and_any(Work work) {
+  if (threadIdx.x % 2 == 0)
+    AT(0), __ballot_sync(0xffffffffu, 1);
+  else if (work.planted)
+    AT(1), __any_sync(0xffffffffu, 1);
+  else
+    __ballot_sync(0xffffffffu, 1);
+}
+
+__global__ inline void shuffles_differ(Work work) {
+  if (threadIdx.x < 16)
+    AT(0), __shfl_down_sync(0xffffffffu, 1.0f, 1);
+  else if (work.planted)
+    AT(1), __shfl_up_sync(0xffffffffu, 1.0f, 1);
+  else
+    __shfl_down_sync(0xffffffffu, 1.0f, 2);
+}
+
+// A shuffle of 64 bits is two of 32 on a device: the second waits for ever.
+__global__ inline void shuffles_of_two_sizes(Work work) {
+  if (threadIdx.x < 16)
+    AT(0), __shfl_xor_sync(0xffffffffu, 1.0f, 16);
+  else if (work.planted)
+    AT(1), __shfl_xor_sync(0xffffffffu, 1.0, 16);
+  else
+    __shfl_xor_sync(0xffffffffu, 1, 16);
+}
+
 // Each eight lanes wait for the next eight.
 __global__ inline void masks_in_a_circle(Work work) {
   if (threadIdx.x < 8)

@@ -53,7 +53,7 @@ constexpr ImageHooks kHooks = {
     []() -> const Dim3 & { return gridDim; },
     &sync_block,
     &sync_warp,
-    &ballot,
+    &vote,
     &shuffle_bits,
     &trap,
 };

@@ -18,7 +18,7 @@ struct ImageHooks {
   const Dim3 &(*grid_extent)();
   decltype(&sim::sync_block) block_barrier;
   decltype(&sim::sync_warp) warp_barrier;
-  decltype(&sim::ballot) vote;
+  decltype(&sim::vote) vote;
   decltype(&sim::shuffle_bits) shuffle;
   decltype(&sim::trap) stop;
 };

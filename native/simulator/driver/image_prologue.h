@@ -13,12 +13,13 @@ void sync_warp(uint32_t mask, const Site &site) {
   hooks->warp_barrier(mask, site);
 }
 
-Ballot ballot(uint32_t mask, bool predicate, const Site &site) {
-  return hooks->vote(mask, predicate, site);
+Ballot vote(WarpVote kind, uint32_t mask, bool predicate, const Site &site) {
+  return hooks->vote(kind, mask, predicate, site);
 }
 
-uint64_t shuffle_bits(Shuffle kind, uint32_t mask, uint64_t bits, int argument, int width, const Site &site) {
-  return hooks->shuffle(kind, mask, bits, argument, width, site);
+uint64_t shuffle_bits(Shuffle kind, bool wide, uint32_t mask, uint64_t bits, int argument, int width,
+                      const Site &site) {
+  return hooks->shuffle(kind, wide, mask, bits, argument, width, site);
 }
 
 int sync_block(Vote vote, int predicate, const Site &site) {

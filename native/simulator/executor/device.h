@@ -187,13 +187,13 @@ inline void __syncwarp(unsigned mask = 0xffffffffu, aios::sim::Site site = aios:
   aios::sim::sync_warp(mask, site);
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate, aios::sim::Site site = aios::sim::Site::current()) {
-  return aios::sim::ballot(mask, predicate != 0, site).votes;
+  return aios::sim::vote(aios::sim::WarpVote::ballot, mask, predicate != 0, site).votes;
 }
 inline int __any_sync(unsigned mask, int predicate, aios::sim::Site site = aios::sim::Site::current()) {
-  return aios::sim::ballot(mask, predicate != 0, site).votes != 0;
+  return aios::sim::vote(aios::sim::WarpVote::any, mask, predicate != 0, site).votes != 0;
 }
 inline int __all_sync(unsigned mask, int predicate, aios::sim::Site site = aios::sim::Site::current()) {
-  aios::sim::Ballot result = aios::sim::ballot(mask, predicate != 0, site);
+  aios::sim::Ballot result = aios::sim::vote(aios::sim::WarpVote::all, mask, predicate != 0, site);
   return result.votes == result.lanes;
 }
 

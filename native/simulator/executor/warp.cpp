@@ -65,8 +65,29 @@ void complete_shuffle(Meeting &meeting) {
 }
 
 constexpr WarpOp kSyncWarp{"__syncwarp", false, true, nullptr};
-constexpr WarpOp kVote{"a vote", false, false, complete_vote};
-constexpr WarpOp kShuffle{"a shuffle", false, false, complete_shuffle};
+
+// Lanes meet wherever they are, but only in instructions of one kind: PTX asks for "the same qualifiers". The arrays
+// are in the order of WarpVote and Shuffle.
+constexpr WarpOp kVotes[] = {
+    {"__ballot_sync", false, false, complete_vote},
+    {"__any_sync", false, false, complete_vote},
+    {"__all_sync", false, false, complete_vote},
+};
+
+constexpr WarpOp kShuffles[] = {
+    {"__shfl_sync", false, false, complete_shuffle},
+    {"__shfl_xor_sync", false, false, complete_shuffle},
+    {"__shfl_down_sync", false, false, complete_shuffle},
+    {"__shfl_up_sync", false, false, complete_shuffle},
+};
+
+// Two instructions each on a device, of which the second would wait for those that have a value of 32 bits.
+constexpr WarpOp kWideShuffles[] = {
+    {"__shfl_sync of 64 bits", false, false, complete_shuffle},
+    {"__shfl_xor_sync of 64 bits", false, false, complete_shuffle},
+    {"__shfl_down_sync of 64 bits", false, false, complete_shuffle},
+    {"__shfl_up_sync of 64 bits", false, false, complete_shuffle},
+};
 
 } // namespace
 
@@ -74,17 +95,18 @@ void sync_warp(uint32_t mask, const Site &site) {
   meet(kSyncWarp, mask, nullptr, site);
 }
 
-Ballot ballot(uint32_t mask, bool predicate, const Site &site) {
+Ballot vote(WarpVote kind, uint32_t mask, bool predicate, const Site &site) {
   VoteOperand operand{predicate, {}};
-  meet(kVote, mask, &operand, site);
+  meet(kVotes[static_cast<size_t>(kind)], mask, &operand, site);
   return operand.result;
 }
 
-uint64_t shuffle_bits(Shuffle kind, uint32_t mask, uint64_t bits, int argument, int width, const Site &site) {
+uint64_t shuffle_bits(Shuffle kind, bool wide, uint32_t mask, uint64_t bits, int argument, int width,
+                      const Site &site) {
   if (width <= 0 || width > 32 || !std::has_single_bit(static_cast<unsigned>(width)))
     stop(Fault::protocol, site, "a shuffle of width %d, which is not a power of two up to 32", width);
   ShuffleOperand operand{kind, argument, width, bits, 0};
-  meet(kShuffle, mask, &operand, site);
+  meet((wide ? kWideShuffles : kShuffles)[static_cast<size_t>(kind)], mask, &operand, site);
   return operand.result;
 }
 
