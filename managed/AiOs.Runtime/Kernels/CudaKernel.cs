@@ -194,7 +194,7 @@ public sealed unsafe class CudaKernel : IDisposable
     private void Throw(CUresult result, Dim3 grid, Dim3 block, int sharedBytes)
     {
         aios_status status = _context.Fold(result);
-        Device.Check(
-            CudaContext.Fail(status, $"grid {grid}, block {block}, {sharedBytes} bytes of shared memory: {CudaContext.LastError}"), Name);
+        string own = $"grid {grid}, block {block}, {sharedBytes} bytes of shared memory: {CudaContext.LastError}";
+        Device.Check(CudaContext.Fail(status, _context.ExplainLaunch(own)), Name);
     }
 }

@@ -64,7 +64,10 @@ public sealed class FaultScenarios
         Assert.Throws<DeviceLostException>(other.Synchronize);
         Assert.Throws<DeviceLostException>(() => memory.Span.Fill(0, other));
         Assert.Throws<DeviceLostException>(() => device.CreateStream());
-        Assert.Throws<DeviceLostException>(() => Launch(device, other, memory));
+        error = Assert.Throws<DeviceLostException>(() => Launch(device, other, memory));
+        Assert.StartsWith("aios_fill: earlier work has failed: CUDA_ERROR_DEVICE_UNAVAILABLE: fill_kernel: the device was lost", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("<grid", error.Message, StringComparison.Ordinal); // of the launch that comes too late
+        Assert.Contains("start it again", error.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<DeviceLostException>(async () => await other.SynchronizeAsync(TestContext.Current.CancellationToken));
     }
 
@@ -81,7 +84,7 @@ public sealed class FaultScenarios
         Assert.Contains($"{nameof(FaultScenarios)}.Launch (FaultScenarios.cs:", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', error.Message);
         error = Assert.Throws<BackendException>(() => Launch(device, stream, memory));
-        Assert.StartsWith("aios_fill: fill_kernel<grid (1,1,1), block (", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith("aios_fill: earlier work has failed: CUDA_ERROR_LAUNCH_FAILED: fill_kernel: the launch failed", error.Message, StringComparison.Ordinal);
     }
 
     [Fact(Explicit = true)]

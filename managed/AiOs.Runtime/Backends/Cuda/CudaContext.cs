@@ -51,6 +51,13 @@ internal sealed unsafe class CudaContext
     /// <summary>Text of the calling thread's last failure.</summary>
     public static string LastError => t_error ?? "";
 
+    /// <summary>
+    /// Why the calling thread's launch has failed. A launch does not wait for its kernel, so one that finds the context failed is
+    /// not to blame, and is not named: what came before it is, as far as the driver tells.
+    /// </summary>
+    /// <param name="own">What is to be said when the context has not failed.</param>
+    public string ExplainLaunch(string own) => _fatal == CUresult.Success ? own : $"earlier work has failed: {LastError}";
+
     /// <summary>The context of a device.</summary>
     /// <exception cref="BackendException">The driver gives none.</exception>
     public static CudaContext Of(CudaLibraries libraries, int index)

@@ -78,8 +78,8 @@ internal sealed unsafe partial class CudaDriver : DeviceDriver
         }
 
         string text = Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "";
-        _callbacks.Notice(); // launchers do not say whether the device is lost
-        return text;
+        _callbacks.Notice(); // launchers do not say whether the context has failed
+        return _context.ExplainLaunch(text);
     }
 
     public override void Enter() => _context.Enter();
