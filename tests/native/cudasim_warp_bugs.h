@@ -86,32 +86,27 @@ __global__ inline void votes_differ(Work work) {
     __any_sync(0xffffffffu, 1);
 }
 
-__global__ inline void ballot_and_any(Work work) {
-  if (threadIdx.x % 2 == 0)
-    AT(0), __ballot_sync(0xffffffffu, 1);
-  else if (work.planted)
-    AT(1), __any_sync(0xffffffffu, 1);
+template <class First, class Second> __device__ void in_halves(Work work, First first, Second second) {
+  if (threadIdx.x < 16 || !work.planted)
+    first();
   else
-    __ballot_sync(0xffffffffu, 1);
+    second();
+}
+
+__global__ inline void ballot_and_any(Work work) {
+  auto ballot = [] { AT(0), __ballot_sync(0xffffffffu, 1); };
+  in_halves(work, ballot, [] { AT(1), __any_sync(0xffffffffu, 1); });
 }
 
 __global__ inline void shuffles_differ(Work work) {
-  if (threadIdx.x < 16)
-    AT(0), __shfl_down_sync(0xffffffffu, 1.0f, 1);
-  else if (work.planted)
-    AT(1), __shfl_up_sync(0xffffffffu, 1.0f, 1);
-  else
-    __shfl_down_sync(0xffffffffu, 1.0f, 2);
+  auto down = [] { AT(0), __shfl_down_sync(0xffffffffu, 1.0f, 1); };
+  in_halves(work, down, [] { AT(1), __shfl_up_sync(0xffffffffu, 1.0f, 1); });
 }
 
 // A shuffle of 64 bits is two of 32 on a device: the second waits for ever.
 __global__ inline void shuffles_of_two_sizes(Work work) {
-  if (threadIdx.x < 16)
-    AT(0), __shfl_xor_sync(0xffffffffu, 1.0f, 16);
-  else if (work.planted)
-    AT(1), __shfl_xor_sync(0xffffffffu, 1.0, 16);
-  else
-    __shfl_xor_sync(0xffffffffu, 1, 16);
+  auto narrow = [] { AT(0), __shfl_xor_sync(0xffffffffu, 1.0f, 16); };
+  in_halves(work, narrow, [] { AT(1), __shfl_xor_sync(0xffffffffu, 1.0, 16); });
 }
 
 // Each eight lanes wait for the next eight.
