@@ -3,7 +3,6 @@ using System.Net;
 using System.Text;
 using AiOs.Bench.Results;
 using AiOs.Runtime;
-using Stream = System.IO.Stream;
 
 namespace AiOs.Bench.Report;
 
@@ -12,12 +11,7 @@ public static class RooflinePage
 {
     private const int Colours = 8;
 
-    private static readonly Lazy<string> Template = new(() =>
-    {
-        using Stream stream = typeof(RooflinePage).Assembly.GetManifestResourceStream("roofline.html")!;
-        using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
-    });
+    private static readonly Lazy<string> Template = new(() => HtmlPage.Template(typeof(RooflinePage), "roofline.html"));
 
     /// <summary>The page.</summary>
     /// <param name="report">The run.</param>

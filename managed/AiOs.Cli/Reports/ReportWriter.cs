@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using AiOs.Runtime;
 
 namespace AiOs.Cli.Reports;
 
@@ -10,12 +11,7 @@ internal static class ReportWriter
     /// <summary>Points per curve; longer runs are averaged down so that the page stays small and draws at once.</summary>
     private const int MaximumPoints = 800;
 
-    private static readonly Lazy<string> Template = new(() =>
-    {
-        using Stream stream = typeof(ReportWriter).Assembly.GetManifestResourceStream("report.html")!;
-        using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
-    });
+    private static readonly Lazy<string> Template = new(() => HtmlPage.Template(typeof(ReportWriter), "report.html"));
 
     /// <summary>Writes the page beside its final name and renames it, so that a reader never sees half a page.</summary>
     public static void Write(string path, ReportData data)

@@ -46,6 +46,7 @@ public sealed partial class ReportTests
     public void The_page_refers_to_nothing_outside_itself()
     {
         string page = RooflinePage.Render(Report);
+        Assert.StartsWith("<!doctype html>", page, StringComparison.Ordinal);
         Assert.DoesNotMatch(External(), page);
         Assert.DoesNotContain("{{", page, StringComparison.Ordinal);
         Assert.Contains("<svg", page, StringComparison.Ordinal);

@@ -29,6 +29,7 @@ public sealed partial class ReportWriterTests
     {
         string page = ReportWriter.Render(Example);
 
+        Assert.StartsWith("<!doctype html>", page, StringComparison.Ordinal);
         Assert.DoesNotContain("{{", page, StringComparison.Ordinal);
         Assert.DoesNotMatch(ExternalResource(), page);
         Assert.Contains("GPT &lt;4 layers&gt;", page, StringComparison.Ordinal);

@@ -75,6 +75,7 @@ public sealed partial class SnapshotTests
     {
         MemorySnapshot snapshot = MadeUpSnapshot.Random(5, 3000, 2500) with { Device = "<script>alert(1)</script>" };
         string page = SnapshotPage.Render(snapshot);
+        Assert.StartsWith("<!doctype html>", page, StringComparison.Ordinal);
         Assert.DoesNotContain("{{", page, StringComparison.Ordinal);
         Assert.DoesNotContain("http", page, StringComparison.Ordinal);
         Assert.DoesNotContain("<script>alert", page, StringComparison.Ordinal);

@@ -11,12 +11,7 @@ internal static class SnapshotPage
     private const int MaximumHolders = 40;
     private const int MaximumSegments = 24;
 
-    private static readonly Lazy<string> Template = new(() =>
-    {
-        using System.IO.Stream stream = typeof(SnapshotPage).Assembly.GetManifestResourceStream("snapshot.html")!;
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    });
+    private static readonly Lazy<string> Template = new(() => HtmlPage.Template(typeof(SnapshotPage), "snapshot.html"));
 
     /// <summary>The page.</summary>
     public static string Render(MemorySnapshot snapshot)
