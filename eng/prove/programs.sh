@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds golden_capture and device_bench into DIR: programs.sh DIR [--simulator]
-# For a GPU with nvcc alone; with --simulator with CMake and the C++ compiler, against the simulator.
+# For a GPU with nvcc alone; with --simulator with CMake and the C++ compiler, against the simulator. Warnings are no errors:
+# another compiler's new ones must not cost what only that machine can show.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 programs=${1:?programs.sh takes a folder}
@@ -8,7 +9,7 @@ programs=${1:?programs.sh takes a folder}
 if [ "${2:-}" = --simulator ]; then
   generator=()
   ! command -v ninja >/dev/null || generator=(-G Ninja)
-  cmake -S . -B "$programs/build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DAIOS_TESTS=OFF -DAIOS_BENCH=ON &&
+  cmake -S . -B "$programs/build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DAIOS_STRICT=OFF -DAIOS_TESTS=OFF -DAIOS_BENCH=ON &&
     cmake --build "$programs/build" --parallel "$(nproc)" --target golden_capture device_bench &&
     cp "$programs"/build/bin/{golden_capture,device_bench} "$programs"
   exit
@@ -32,7 +33,7 @@ toolkit=$(eng/cuda-toolkit.sh --cached) || exit
 compiler="nvcc $("$toolkit/bin/nvcc" --version | sed -nE 's/.*release [0-9.]+, V([0-9.]+).*/\1/p')"
 mkdir -p "$programs/objects"
 compilations | xargs -P "$(nproc)" -L 1 bash -c '
-  "$0" -std=c++20 -O2 --fmad=false -I. -Inative -Inative/include "-DGOLDEN_COMPILER=\"$1\"" -Werror=all-warnings \
+  "$0" -std=c++20 -O2 --fmad=false -I. -Inative -Inative/include "-DGOLDEN_COMPILER=\"$1\"" \
     -Xcompiler=-Wall,-Wextra,-ffp-contract=off "${@:5}" -c "$4" -o "$2/$3.o"
   ' "$toolkit/bin/nvcc" "$compiler" "$programs/objects" || exit
 link=("$toolkit/bin/nvcc" -L"$toolkit/lib64/stubs")
