@@ -25,6 +25,9 @@ internal static class RuntimeTelemetry
 
     public static ActivitySource Activities { get; } = new(Name);
 
+    /// <summary>Whether a source is one of <c>AiOs.*</c>.</summary>
+    public static bool IsOurs(ActivitySource source) => source.Name.StartsWith("AiOs.", StringComparison.Ordinal);
+
     /// <summary>Measures a device until <see cref="Forget"/>.</summary>
     public static void Add(Device device) => s_devices[device] = true;
 

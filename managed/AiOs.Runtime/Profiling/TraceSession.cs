@@ -28,7 +28,7 @@ public sealed class TraceSession : IDisposable
         device.Check(device.Driver.StartTrace(capacity), "trace_start");
         _listener = new ActivityListener
         {
-            ShouldListenTo = source => source.Name.StartsWith("AiOs.", StringComparison.Ordinal),
+            ShouldListenTo = RuntimeTelemetry.IsOurs,
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.PropagationData,
             ActivityStarted = activity => activity.SetCustomProperty(nameof(HostSpan), (Stopwatch.GetTimestamp(), Environment.CurrentManagedThreadId)),
             ActivityStopped = Note,

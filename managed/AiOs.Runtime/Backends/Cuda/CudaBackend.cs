@@ -62,10 +62,15 @@ internal sealed unsafe class CudaBackend(string name, bool isSimulated) : Backen
         }
 
         int count = Count(libraries);
-        return index < count
-            ? new CudaDriver(libraries, index)
-            : throw new BackendException(
+        if (index >= count)
+        {
+            throw new BackendException(
                 aios_status.InvalidArgument, "Device.Open", $"there is no device {name}:{index}; there are {count}, from {name}:0 on");
+        }
+
+        var driver = new CudaDriver(libraries, index);
+        NvtxRanges.Start();
+        return driver;
     }
 
     public override DeviceSensors ReadSensors(int index) => _libraries.Value switch
