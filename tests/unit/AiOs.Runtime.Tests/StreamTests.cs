@@ -253,4 +253,15 @@ public class StreamTests
         Assert.Contains(nameof(An_error_names_the_op_and_where_it_was_launched), error.Message, StringComparison.Ordinal);
         Assert.Contains("StreamTests.cs:", error.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void An_error_of_a_function_says_that_it_was_one_and_where_it_was_enqueued()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { CaptureCallSites = true });
+        using Stream stream = device.CreateStream();
+        stream.Enqueue(() => throw new InvalidDataException("the file ended"));
+        var error = Assert.Throws<BackendException>(stream.Synchronize);
+        Assert.Contains("callback: InvalidDataException: the file ended", error.Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(An_error_of_a_function_says_that_it_was_one_and_where_it_was_enqueued), error.Message, StringComparison.Ordinal);
+    }
 }
