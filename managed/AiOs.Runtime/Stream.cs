@@ -141,6 +141,11 @@ public sealed class Stream : IDisposable
             return ValueTask.FromCanceled(cancellationToken);
         }
 
+        if (IsCapturing)
+        {
+            Synchronize(); // which is refused; a callback would become a node
+        }
+
         Completion completion = Completion.Rent(Device);
         Device.Clocks.Record(Clock, completion.Clock);
         return completion.Start(handle, cancellationToken);

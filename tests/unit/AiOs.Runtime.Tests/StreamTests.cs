@@ -264,4 +264,27 @@ public class StreamTests
         Assert.Contains("callback: InvalidDataException: the file ended", error.Message, StringComparison.Ordinal);
         Assert.Contains(nameof(An_error_of_a_function_says_that_it_was_one_and_where_it_was_enqueued), error.Message, StringComparison.Ordinal);
     }
+
+    // A callback of the wait would have become a node that completes it again in each launch.
+    [Fact]
+    public void What_is_captured_is_not_waited_for_without_a_thread_either()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        using Event recorded = device.CreateEvent();
+        Assert.Contains("being captured", Refused(s => _ = s.SynchronizeAsync(TestContext.Current.CancellationToken).AsTask()), StringComparison.Ordinal);
+        Refused(s =>
+        {
+            s.Record(recorded);
+            _ = recorded.SynchronizeAsync(TestContext.Current.CancellationToken).AsTask();
+        });
+        stream.Synchronize();
+
+        string Refused(Action<Stream> record)
+        {
+            BackendException? refusal = null;
+            _ = Record.Exception(() => Graph.Capture(stream, s => refusal = Assert.Throws<BackendException>(() => record(s))).Dispose());
+            return Assert.IsType<BackendException>(refusal).Message;
+        }
+    }
 }

@@ -267,6 +267,11 @@ internal sealed unsafe partial class CudaDriver : DeviceDriver
         aios_event recorded, delegate* unmanaged[Cdecl]<void*, aios_status, byte*, aios_status> function, nint user)
     {
         _context.Enter();
+        if (_context.Fold(_cuda.cuEventQuery(new CUevent(recorded.Value))) == aios_status.InvalidArgument)
+        {
+            return aios_status.InvalidArgument; // it was captured: the stream that waits would be drawn into the capture
+        }
+
         byte nothing = 0;
         CUresult result = _recordings.TryGetValue(recorded.Value, out CudaStream? stream)
             ? _callbacks.Enqueue(stream, new CUevent(recorded.Value), function, user)
