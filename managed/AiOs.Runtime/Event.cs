@@ -51,8 +51,8 @@ public sealed class Event : IDisposable
                 return false;
             }
 
-            Device.Clocks.Observe(recorded);
             Device.Check(status, "event_query");
+            Device.Clocks.Observe(recorded);
             return true;
         }
     }

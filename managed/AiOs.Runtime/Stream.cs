@@ -80,7 +80,7 @@ public sealed class Stream : IDisposable
                 return false;
             }
 
-            Device.Clocks.Observe(enqueued);
+            Observe(status, enqueued);
             Check(status, "stream_query");
             return true;
         }
@@ -405,7 +405,7 @@ public sealed class Stream : IDisposable
     private aios_status Await(VectorClock enqueued)
     {
         aios_status status = Device.Driver.Synchronize(Handle);
-        Device.Clocks.Observe(enqueued);
+        Observe(status, enqueued);
         return status;
     }
 
@@ -422,6 +422,15 @@ public sealed class Stream : IDisposable
     {
         VectorClock clock = VectorClock.Scratch;
         Device.Clocks.RecordAside(Clock, clock);
+    /// <summary>Notes that work has run, well or not: unless the provider refused the question, as it does of a stream that is captured.</summary>
+    private void Observe(aios_status status, VectorClock enqueued)
+    {
+        if (status != aios_status.InvalidArgument)
+        {
+            Device.Clocks.Observe(enqueued);
+        }
+    }
+
         return clock;
     }
 }

@@ -287,4 +287,31 @@ public class StreamTests
             return Assert.IsType<BackendException>(refusal).Message;
         }
     }
+
+    [Fact]
+    public void A_wait_that_was_refused_has_seen_nothing_done()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        using Event recorded = device.CreateEvent();
+        using var release = new ManualResetEventSlim();
+        stream.Enqueue(() => release.Wait(TestProcess.Patience));
+        try
+        {
+            foreach (Action refused in new Action[] { stream.Synchronize, device.Synchronize, () => _ = stream.IsIdle, () => _ = recorded.IsComplete })
+            {
+                long stamp = device.Clocks.Pending(stream.Clock);
+                _ = Record.Exception(() => Graph.Capture(stream, s =>
+                {
+                    s.Record(recorded);
+                    Assert.Throws<BackendException>(refused);
+                }).Dispose());
+                Assert.False(device.Clocks.IsDone(stream.Clock, stamp));
+            }
+        }
+        finally
+        {
+            release.Set();
+        }
+    }
 }
