@@ -127,8 +127,12 @@ internal sealed unsafe class Completion : IValueTaskSource, IThreadPoolWorkItem
             Device device = _device!;
             GCHandle.FromIntPtr(user).Free();
             _registration.Dispose();
-            _users = 1;
-            Leave();
+            if (Interlocked.Exchange(ref _ended, 1) == 0) // otherwise it was cancelled, is under way to the pool, and is not used again
+            {
+                _users = 1;
+                Leave();
+            }
+
             device.Check(status, call);
         }
 

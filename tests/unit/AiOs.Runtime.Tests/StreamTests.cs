@@ -314,4 +314,29 @@ public class StreamTests
             release.Set();
         }
     }
+
+    // The token is cancelled after it was asked for and before the provider refuses.
+    [Fact]
+    public async Task A_wait_that_is_cancelled_and_refused_ends_no_other()
+    {
+        using Device device = Device.Open();
+        using Stream captured = device.CreateStream(), busy = device.CreateStream();
+        using Event recorded = device.CreateEvent();
+        using var release = new ManualResetEventSlim();
+        busy.Enqueue(() => release.Wait(TestProcess.Patience));
+        var waits = new List<Task>();
+        Graph.Capture(captured, s =>
+        {
+            s.Record(recorded);
+            for (int i = 0; i < 200; i++)
+            {
+                Assert.Throws<BackendException>(() => { _ = Completion.Rent(device).Start(recorded.Handle, new CancellationToken(canceled: true)).AsTask(); });
+                waits.Add(busy.SynchronizeAsync(TestContext.Current.CancellationToken).AsTask());
+            }
+        }).Dispose();
+        await Task.Delay(50, TestContext.Current.CancellationToken);
+        Assert.DoesNotContain(waits, wait => wait.IsCompleted);
+        release.Set();
+        await Task.WhenAll(waits);
+    }
 }
