@@ -189,6 +189,16 @@ public sealed class Device : IDisposable
         }
     }
 
+    /// <summary>Refuses what was made from another device.</summary>
+    /// <exception cref="ArgumentException">The owner is another device.</exception>
+    internal void Require(Device owner, string what, string parameter)
+    {
+        if (owner != this)
+        {
+            throw new ArgumentException($"the {what} is of another device ({owner.Name}) than it is used with ({Name})", parameter);
+        }
+    }
+
     /// <summary>Takes what a finaliser found and enqueued work may still use: memory of other libraries.</summary>
     internal void Abandon(IDisposable resource) => _abandoned.Enqueue(resource);
 

@@ -64,12 +64,21 @@ public sealed class Event : IDisposable
     /// <param name="start">The earlier event.</param>
     /// <param name="end">The later event.</param>
     /// <returns>Milliseconds.</returns>
+    /// <exception cref="ArgumentException">They are of different devices.</exception>
     /// <exception cref="BackendException">One is still running or was never recorded.</exception>
     public static float ElapsedMilliseconds(Event start, Event end)
     {
         ArgumentNullException.ThrowIfNull(start);
         ArgumentNullException.ThrowIfNull(end);
-        start.Device.Check(start.Device.Driver.Elapsed(start.Handle, end.Handle, out float milliseconds), "event_elapsed");
+        start.Device.Require(end.Device, "event", nameof(end));
+        const string Call = "event_elapsed";
+        aios_status status = start.Device.Driver.Elapsed(start.Handle, end.Handle, out float milliseconds);
+        if (status == aios_status.NotReady) // of which providers say no more
+        {
+            throw start.Device.Error(status, Call, "an event has not completed yet: wait for it first");
+        }
+
+        start.Device.Check(status, Call);
         return milliseconds;
     }
 

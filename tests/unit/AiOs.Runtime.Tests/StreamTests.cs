@@ -339,4 +339,23 @@ public class StreamTests
         release.Set();
         await Task.WhenAll(waits);
     }
+
+    [Fact]
+    public void The_time_of_an_event_is_that_of_work_that_has_run()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream();
+        using Event start = device.CreateEvent(), end = device.CreateEvent();
+        var never = Assert.Throws<BackendException>(() => Event.ElapsedMilliseconds(start, end));
+        Assert.Contains("was never recorded", never.Message, StringComparison.Ordinal);
+        using var release = new ManualResetEventSlim();
+        stream.Record(start);
+        stream.Enqueue(() => release.Wait(TestProcess.Patience));
+        stream.Record(end);
+        var early = Assert.Throws<BackendException>(() => Event.ElapsedMilliseconds(start, end));
+        Assert.Contains("has not completed yet", early.Message, StringComparison.Ordinal);
+        release.Set();
+        end.Synchronize();
+        Assert.True(Event.ElapsedMilliseconds(start, end) >= 0);
+    }
 }
