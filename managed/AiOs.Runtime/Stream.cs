@@ -164,12 +164,23 @@ public sealed class Stream : IDisposable
     }
 
     /// <summary>Makes the work enqueued from now on wait for what <paramref name="recorded"/> recorded last.</summary>
-    /// <param name="recorded">The event; one that was never recorded is no reason to wait.</param>
+    /// <param name="recorded">
+    /// The event, of this device or of another one of the same backend; one that was never recorded is no reason to wait.
+    /// </param>
+    /// <exception cref="ArgumentException">The event is of another backend.</exception>
     public void WaitFor(Event recorded)
     {
         ArgumentNullException.ThrowIfNull(recorded);
+        if (!Device.Driver.Reaches(recorded.Device.Driver))
+        {
+            throw new ArgumentException($"a stream of {Device.Name} cannot wait for an event of {recorded.Device.Name}", nameof(recorded));
+        }
+
         Check(Device.Driver.Wait(Handle, recorded.Handle), "stream_wait_event");
-        Device.Clocks.Wait(Clock, recorded.Clock);
+        if (recorded.Device == Device) // The clocks of another device number other streams.
+        {
+            Device.Clocks.Wait(Clock, recorded.Clock);
+        }
     }
 
     /// <summary>
@@ -234,10 +245,12 @@ public sealed class Stream : IDisposable
     }
 
     /// <summary>Enqueues the recording of an event: it completes when all work enqueued before has run.</summary>
-    /// <param name="recorded">The event.</param>
+    /// <param name="recorded">The event, of the stream's device.</param>
+    /// <exception cref="ArgumentException">The event is of another device.</exception>
     public void Record(Event recorded)
     {
         ArgumentNullException.ThrowIfNull(recorded);
+        Device.Require(recorded.Device, "event", nameof(recorded));
         Device.Clocks.Record(Clock, recorded.Clock); // First: what another thread enqueues in between is not covered.
         Check(Device.Driver.Record(recorded.Handle, Handle), "event_record");
     }
@@ -409,6 +422,15 @@ public sealed class Stream : IDisposable
         return status;
     }
 
+    /// <summary>Notes that work has run, well or not: unless the provider refused the question, as it does of a stream that is captured.</summary>
+    private void Observe(aios_status status, VectorClock enqueued)
+    {
+        if (status != aios_status.InvalidArgument)
+        {
+            Device.Clocks.Observe(enqueued);
+        }
+    }
+
     /// <summary>What stands for all work the stream has been given. The host that looks at it afterwards may observe it.</summary>
     private VectorClock Enqueued()
     {
@@ -422,15 +444,6 @@ public sealed class Stream : IDisposable
     {
         VectorClock clock = VectorClock.Scratch;
         Device.Clocks.RecordAside(Clock, clock);
-    /// <summary>Notes that work has run, well or not: unless the provider refused the question, as it does of a stream that is captured.</summary>
-    private void Observe(aios_status status, VectorClock enqueued)
-    {
-        if (status != aios_status.InvalidArgument)
-        {
-            Device.Clocks.Observe(enqueued);
-        }
-    }
-
         return clock;
     }
 }

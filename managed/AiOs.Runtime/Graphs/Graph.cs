@@ -120,7 +120,8 @@ public sealed class Graph : IDisposable
     }
 
     /// <summary>Enqueues the recorded work.</summary>
-    /// <param name="stream">The stream in whose order it runs.</param>
+    /// <param name="stream">The stream in whose order it runs, of the graph's device.</param>
+    /// <exception cref="ArgumentException">The stream is of another device.</exception>
     public void Launch(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -128,6 +129,7 @@ public sealed class Graph : IDisposable
         {
             Device.Races!.Launch(stream, _accesses);
         }
+        Device.Require(stream.Device, "stream", nameof(stream));
 
         using Activity? activity = RuntimeTelemetry.Activities.StartActivity("graph launch");
         long start = Stopwatch.GetTimestamp();

@@ -99,11 +99,7 @@ public sealed class StreamScheduler : IDisposable
     public void Join(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        if (!ReferenceEquals(stream.Device, _device))
-        {
-            throw new ArgumentException("the stream belongs to another device than the scheduler", nameof(stream));
-        }
-
+        _device.Require(stream.Device, "stream", nameof(stream));
         lock (_gate)
         {
             int index = _streams.FindIndex(scheduled => ReferenceEquals(scheduled.Stream, stream));

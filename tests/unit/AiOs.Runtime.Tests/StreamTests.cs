@@ -341,6 +341,29 @@ public class StreamTests
     }
 
     [Fact]
+    public void An_event_of_another_device_is_waited_for_and_orders_no_streams_of_this_one()
+    {
+        using Device device = Device.Open(), another = Device.Open();
+        using Stream waits = device.CreateStream(), beside = device.CreateStream();
+        using Stream first = another.CreateStream(), second = another.CreateStream();
+        using Event theirs = another.CreateEvent(), ours = device.CreateEvent();
+        for (int i = 0; i < 5; i++)
+        {
+            second.Record(theirs);
+        }
+
+        waits.WaitFor(theirs);
+        Assert.False(device.Clocks.IsOrdered(waits.Clock, beside.Clock, device.Clocks.Pending(beside.Clock)));
+        Assert.Throws<ArgumentException>(() => waits.Record(theirs));
+        waits.Record(ours);
+        Assert.Throws<ArgumentException>(() => Event.ElapsedMilliseconds(theirs, ours));
+        using Device stranger = Device.Open(Device.DefaultName == "cpu" ? "cuda-sim" : "cpu");
+        using Event strange = stranger.CreateEvent();
+        var error = Assert.Throws<ArgumentException>(() => waits.WaitFor(strange));
+        Assert.Contains($"a stream of {device.Name} cannot wait for an event of {stranger.Name}", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_time_of_an_event_is_that_of_work_that_has_run()
     {
         using Device device = Device.Open();
