@@ -40,6 +40,11 @@ public sealed class Graph : IDisposable
         Stream = stream;
         Device = stream.Device;
         _accesses = Device.Races is null ? null : new GraphAccesses(Device.Clocks);
+        if (t_recording is not null)
+        {
+            throw new InvalidOperationException("the calling thread is recording a graph: finish it before the next is captured");
+        }
+
         Device.Check(Device.Driver.BeginCapture(stream.Handle), "stream_begin_capture");
         using Activity? activity = RuntimeTelemetry.Activities.StartActivity("graph capture");
         long start = Stopwatch.GetTimestamp();
@@ -110,6 +115,7 @@ public sealed class Graph : IDisposable
     /// <summary>Records the work that a function enqueues; nothing of it runs before a launch.</summary>
     /// <param name="stream">The stream whose work is recorded, and that of streams that wait for events recorded in it.</param>
     /// <param name="record">Enqueues the work. It must not wait for a stream of the capture.</param>
+    /// <exception cref="InvalidOperationException">The calling thread is recording another graph.</exception>
     /// <returns>The graph, which the caller disposes.</returns>
     /// <exception cref="BackendException">Something cannot be captured, or a stream that was drawn in was not joined.</exception>
     public static Graph Capture(Stream stream, Action<Stream> record)
@@ -177,6 +183,11 @@ public sealed class Graph : IDisposable
     /// </summary>
     /// <param name="record">Enqueues the same calls every time, to the stream that is captured.</param>
     public void Vary(Action<Stream> record)
+        if (t_recording != this)
+        {
+            throw new InvalidOperationException("the graph is not being recorded by the calling thread");
+        }
+
     {
         ArgumentNullException.ThrowIfNull(record);
         long first = Device.Driver.Captured(Stream.Handle);
@@ -240,7 +251,6 @@ public sealed class Graph : IDisposable
 
     private void Record(Action<Stream> record)
     {
-        Graph? outer = t_recording;
         t_recording = this;
         try
         {
@@ -249,7 +259,7 @@ public sealed class Graph : IDisposable
         }
         finally
         {
-            t_recording = outer;
+            t_recording = null;
         }
     }
 

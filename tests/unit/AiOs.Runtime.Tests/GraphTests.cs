@@ -174,6 +174,36 @@ public class GraphTests
         Assert.Throws<ObjectDisposedException>(() => graph.Launch(stream));
     }
 
+    [Fact]
+    public void A_graph_is_launched_on_its_device_and_varies_while_it_is_recorded()
+    {
+        using Device device = Device.Open(), another = Device.Open();
+        using Stream stream = device.CreateStream(), elsewhere = another.CreateStream();
+        using DeviceMemory<byte> memory = device.Allocate<byte>(4, stream);
+        using Graph graph = Graph.Capture(stream, s => memory.Span.Fill(1, s));
+        Assert.Throws<ArgumentException>(() => graph.Launch(elsewhere));
+        Assert.Throws<InvalidOperationException>(() => graph.Vary(s => memory.Span.Fill(2, s)));
+        graph.Refresh();
+    }
+
+    // Callbacks and memory of the outer recording would be the inner graph's, and go with it.
+    [Fact]
+    public void One_thread_records_one_graph_at_a_time()
+    {
+        using Device device = Device.Open();
+        using Stream stream = device.CreateStream(), other = device.CreateStream();
+        int calls = 0;
+        using Graph graph = Graph.Capture(stream, s =>
+        {
+            Assert.Throws<InvalidOperationException>(() => Graph.Capture(other, _ => s.Enqueue(() => calls++)));
+            s.Enqueue(() => calls += 10);
+        });
+        graph.Launch(stream);
+        stream.Synchronize();
+        other.Synchronize();
+        Assert.Equal(10, calls);
+    }
+
     private static T[] Read<T>(DeviceMemory<T> memory, Stream stream)
         where T : unmanaged
     {
