@@ -51,24 +51,22 @@ public sealed class Graph : IDisposable
         try
         {
             Record(record);
+            _recordTime = Stopwatch.GetElapsedTime(start);
+            Device.Check(Device.Driver.EndCapture(stream.Handle, out _handle), "stream_end_capture");
         }
         catch
         {
             // What was recorded so far goes; the exception says more than what this could.
-            _ = Device.Driver.EndCapture(stream.Handle, out aios_graph unfinished);
-            _ = Device.Driver.DestroyGraph(unfinished);
+            if (!stream.IsDisposed)
+            {
+                _ = Device.Driver.EndCapture(stream.Handle, out aios_graph unfinished);
+                _ = Device.Driver.DestroyGraph(unfinished);
+            }
+
             Release();
             throw;
         }
 
-        _recordTime = Stopwatch.GetElapsedTime(start);
-        aios_status status = Device.Driver.EndCapture(stream.Handle, out _handle);
-        if (status != aios_status.Ok)
-        {
-            Release();
-        }
-
-        Device.Check(status, "stream_end_capture");
         Device.Check(Device.Driver.Describe(_handle, out _shape), "graph_get_info");
     }
 
@@ -115,9 +113,9 @@ public sealed class Graph : IDisposable
     /// <summary>Records the work that a function enqueues; nothing of it runs before a launch.</summary>
     /// <param name="stream">The stream whose work is recorded, and that of streams that wait for events recorded in it.</param>
     /// <param name="record">Enqueues the work. It must not wait for a stream of the capture.</param>
-    /// <exception cref="InvalidOperationException">The calling thread is recording another graph.</exception>
     /// <returns>The graph, which the caller disposes.</returns>
     /// <exception cref="BackendException">Something cannot be captured, or a stream that was drawn in was not joined.</exception>
+    /// <exception cref="InvalidOperationException">The calling thread is recording another graph.</exception>
     public static Graph Capture(Stream stream, Action<Stream> record)
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -131,11 +129,11 @@ public sealed class Graph : IDisposable
     public void Launch(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        Device.Require(stream.Device, "stream", nameof(stream));
         if (_accesses is not null)
         {
             Device.Races!.Launch(stream, _accesses);
         }
-        Device.Require(stream.Device, "stream", nameof(stream));
 
         using Activity? activity = RuntimeTelemetry.Activities.StartActivity("graph launch");
         long start = Stopwatch.GetTimestamp();
@@ -183,13 +181,13 @@ public sealed class Graph : IDisposable
     /// </summary>
     /// <param name="record">Enqueues the same calls every time, to the stream that is captured.</param>
     public void Vary(Action<Stream> record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
         if (t_recording != this)
         {
             throw new InvalidOperationException("the graph is not being recorded by the calling thread");
         }
 
-    {
-        ArgumentNullException.ThrowIfNull(record);
         long first = Device.Driver.Captured(Stream.Handle);
         record(Stream);
         _varying.Add(new Varying((int)first, (int)(Device.Driver.Captured(Stream.Handle) - first), record));

@@ -204,6 +204,24 @@ public class GraphTests
         Assert.Equal(10, calls);
     }
 
+    [Fact]
+    public void A_stream_that_is_disposed_while_it_is_captured_leaves_no_memory_behind()
+    {
+        using Device device = Device.Open();
+        Stream stream = device.CreateStream();
+        Assert.Throws<ObjectDisposedException>(() => Graph.Capture(stream, s =>
+        {
+            using (DeviceMemory<byte> memory = device.Allocate<byte>(8 << 20, s))
+            {
+                memory.Span.Fill(1, s);
+            }
+
+            s.Dispose();
+        }));
+        device.Memory.Trim();
+        Assert.Equal(0, device.Memory.Statistics.ReservedBytes);
+    }
+
     private static T[] Read<T>(DeviceMemory<T> memory, Stream stream)
         where T : unmanaged
     {
