@@ -34,9 +34,12 @@ public sealed class StreamScheduler : IDisposable
         ArgumentNullException.ThrowIfNull(device);
         options ??= new StreamSchedulerOptions();
         _device = device;
-        AddLane(Lane.Compute, options.ComputeStreams, nameof(options.ComputeStreams));
-        AddLane(Lane.Copy, options.CopyStreams, nameof(options.CopyStreams));
-        AddLane(Lane.Collective, options.CollectiveStreams, nameof(options.CollectiveStreams));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.ComputeStreams, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.CopyStreams, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.CollectiveStreams, 1);
+        AddLane(Lane.Compute, options.ComputeStreams);
+        AddLane(Lane.Copy, options.CopyStreams);
+        AddLane(Lane.Collective, options.CollectiveStreams);
     }
 
     /// <summary>The numbers so far.</summary>
@@ -102,6 +105,7 @@ public sealed class StreamScheduler : IDisposable
         _device.Require(stream.Device, "stream", nameof(stream));
         lock (_gate)
         {
+            ObjectDisposedException.ThrowIf(_streams.Count == 0, this);
             int index = _streams.FindIndex(scheduled => ReferenceEquals(scheduled.Stream, stream));
             if (index < 0)
             {
@@ -172,9 +176,8 @@ public sealed class StreamScheduler : IDisposable
         }
     }
 
-    private void AddLane(Lane lane, int count, string name)
+    private void AddLane(Lane lane, int count)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, name);
         _lanes[(int)lane] = (_streams.Count, count);
         for (int i = 0; i < count; i++)
         {

@@ -191,4 +191,23 @@ public sealed unsafe class StreamSchedulerTests
         stream.Check(
             stream.Device.Kernels.aios_binary(stream.Handle, (void*)target, (void*)target, (void*)source, aios_binary_op.Add, &desc), "aios_binary");
     }
+
+    [Fact]
+    public void A_disposed_scheduler_takes_nothing()
+    {
+        using var lab = new RaceLab();
+        var scheduler = new StreamScheduler(lab.Device);
+        scheduler.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => scheduler.Join(lab.A));
+        Assert.Throws<ObjectDisposedException>(() => scheduler.Run(lab.A, 0, static (_, _) => { }));
+        Assert.Throws<ObjectDisposedException>(() => scheduler.Run(Lane.Copy, 0, static (_, _) => { }));
+    }
+
+    [Fact]
+    public void A_scheduler_that_cannot_be_made_leaves_no_streams()
+    {
+        using Device device = Device.Open();
+        Assert.Throws<ArgumentOutOfRangeException>(() => new StreamScheduler(device, new StreamSchedulerOptions { CollectiveStreams = 0 }));
+        Assert.Empty(device.StreamNames());
+    }
 }
