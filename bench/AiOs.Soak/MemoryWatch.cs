@@ -10,7 +10,6 @@ namespace AiOs.Soak;
 internal sealed class MemoryWatch(Device device)
 {
     private const double Tolerance = 1.15;
-    private const long Slack = 16 << 20;
 
     private readonly List<(long Reserved, long Managed, long Resident)> _samples = [];
 
@@ -33,12 +32,12 @@ internal sealed class MemoryWatch(Device device)
             return null;
         }
 
-        (string Name, Func<(long Reserved, long Managed, long Resident), long> Of)[] kinds =
-            [("reserved", s => s.Reserved), ("managed", s => s.Managed), ("resident", s => s.Resident)];
+        (string Name, long Slack, Func<(long Reserved, long Managed, long Resident), long> Of)[] kinds =
+            [("reserved", 16 << 20, s => s.Reserved), ("managed", 128 << 10, s => s.Managed), ("resident", 16 << 20, s => s.Resident)];
         string[] grown =
         [
-            .. kinds.Select(kind => (kind.Name, Before: _samples.Skip(third).Take(third).Max(kind.Of), After: _samples.TakeLast(third).Max(kind.Of)))
-                .Where(kind => kind.After > (kind.Before * Tolerance) + Slack)
+            .. kinds.Select(kind => (kind.Name, kind.Slack, Before: _samples.Skip(third).Take(third).Max(kind.Of), After: _samples.TakeLast(third).Max(kind.Of)))
+                .Where(kind => kind.After > (kind.Before * Tolerance) + kind.Slack)
                 .Select(kind => $"{kind.Name} memory went from {Mebibytes(kind.Before)} to {Mebibytes(kind.After)} MiB"),
         ];
         return grown.Length == 0 ? null : string.Join("; ", grown);

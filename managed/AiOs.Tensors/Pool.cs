@@ -1,13 +1,14 @@
 namespace AiOs.Tensors;
 
 /// <summary>
-/// Objects of one thread that wait to be used again. What is beyond the capacity is left to the garbage collector, so
-/// that a thread that only disposes what others make does not pile objects up.
+/// Objects of one thread that wait to be used again. A thread keeps no more than it has made, so that one that only
+/// disposes what others make does not pile objects up; the rest is left to the garbage collector.
 /// </summary>
 internal static class Pool<T>
     where T : class, new()
 {
-    private const int Capacity = 16384;
+    private const int Smallest = 64;
+    private const int Largest = 16384;
 
     [ThreadStatic]
     private static T?[]? t_items;
@@ -15,10 +16,14 @@ internal static class Pool<T>
     [ThreadStatic]
     private static int t_count;
 
+    [ThreadStatic]
+    private static long t_made;
+
     public static T Rent()
     {
         if (t_count == 0)
         {
+            t_made++;
             return new T();
         }
 
@@ -31,10 +36,10 @@ internal static class Pool<T>
 
     public static void Return(T item)
     {
-        T?[] items = t_items ??= new T?[64];
+        T?[] items = t_items ??= new T?[Smallest];
         if (t_count == items.Length)
         {
-            if (t_count == Capacity)
+            if (t_count >= Math.Min(t_made, Largest))
             {
                 return;
             }
