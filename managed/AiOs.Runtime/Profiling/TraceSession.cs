@@ -66,6 +66,8 @@ public sealed class TraceSession : IDisposable
             _device.Check(_device.Driver.ReadTrace(i, out records[i]), "trace_read");
         }
 
+        // Of several streams' commands that end together, the later may have been recorded first.
+        records = [.. records.OrderBy(record => record.EndNs)];
         return new TraceLog(_device.Name, records, dropped, _device.StreamNames(), [.. _spans], [.. _memory]) { Problem = _device.Driver.TraceProblem };
     }
 

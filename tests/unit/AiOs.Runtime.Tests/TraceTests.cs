@@ -257,7 +257,7 @@ public class TraceTests
                 new TraceRecord("graph", 6, 0, 0, 0, 14_000, 20_000, 0),
                 new TraceRecord("fill_kernel", 6, 1, 0, 0, 16_000, 20_000, 0),
             ],
-            kept.ToCommands(new CudaTrace.ClockPair(10_000, 1000), new CudaTrace.ClockPair(30_000, 11_000)));
+            kept.ToCommands(new CudaTrace.ClockPair(10_000, 1000), new CudaTrace.ClockPair(30_000, 11_000)).OrderBy(record => record.EndNs));
         Assert.Equal(1, kept.Dropped);
 
         void Kernel(uint context, uint stream, uint call, uint graph, ulong start, ulong end)

@@ -38,7 +38,7 @@ internal sealed unsafe class CudaTrace
     /// <summary>Why there are no commands in it; null when there are.</summary>
     public string? Problem { get; private set; }
 
-    /// <summary>The commands of a trace that was stopped, in the order in which they ended.</summary>
+    /// <summary>The commands of a trace that was stopped, in no order.</summary>
     public IReadOnlyList<TraceRecord> Records { get; private set; } = [];
 
     /// <summary>Buffers that CUPTI has.</summary>

@@ -59,7 +59,7 @@ internal sealed unsafe class CudaTraceRecords(long capacity)
         }
     }
 
-    /// <summary>The commands, in the order in which they ended; of a graph its nodes, and around them the launch.</summary>
+    /// <summary>The commands, in no order; of a graph its nodes, and around them the launch.</summary>
     /// <param name="from">The clocks when the recording began.</param>
     /// <param name="to">The clocks when it ended; between the two they differ by what grows evenly.</param>
     public IReadOnlyList<TraceRecord> ToCommands(ClockPair from, ClockPair to)
@@ -93,7 +93,7 @@ internal sealed unsafe class CudaTraceRecords(long capacity)
                 AddNodes(nodes, stream);
             }
 
-            return [.. records.OrderBy(record => record.EndNs)];
+            return records;
 
             (long Ns, long Thread) Enqueued(uint call) =>
                 _calls.TryGetValue(call, out (ulong Start, uint Thread) made) ? (HostTime(made.Start), made.Thread) : (0, 0);
