@@ -18,7 +18,7 @@ internal static class CallSites
     /// <summary>Tells the provider where the calling thread is, which is about to enqueue work.</summary>
     public static void Note(DeviceDriver driver, aios_stream stream)
     {
-        string site = Find(new StackTrace(fNeedFileInfo: true));
+        string site = Here();
         lock (s_gate)
         {
             if (!s_texts.TryGetValue(site, out nint text))
@@ -31,8 +31,10 @@ internal static class CallSites
         }
     }
 
-    private static string Find(StackTrace stack)
+    /// <summary>Where the calling thread is.</summary>
+    public static string Here()
     {
+        var stack = new StackTrace(fNeedFileInfo: true);
         string site = "unknown";
         for (int i = 0; i < stack.FrameCount; i++)
         {

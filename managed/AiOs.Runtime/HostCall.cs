@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Text;
+using System.Text.Unicode;
 using AiOs.Interop;
 
 namespace AiOs.Runtime;
@@ -13,6 +13,8 @@ internal sealed unsafe class HostCall(Stream stream, Action action)
 
     [ThreadStatic]
     private static Stream? t_stream;
+
+    private readonly string? _site = stream.Device.CapturesCallSites ? CallSites.Here() : null;
 
     /// <summary>The stream whose function the calling thread runs; null when it runs none.</summary>
     public static Stream? Running => t_stream;
@@ -65,12 +67,14 @@ internal sealed unsafe class HostCall(Stream stream, Action action)
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            var text = new Span<byte>(message, MessageBytes - 1);
-            if (!Encoding.UTF8.TryGetBytes($"{error.GetType().Name}: {error.Message}", text, out int written))
+            string text = $"callback: {error.GetType().Name}: {error.Message}".ReplaceLineEndings(" ");
+            if (_site is not null)
             {
-                _ = Encoding.UTF8.TryGetBytes($"{error.GetType().Name}: {error.Message.AsSpan(0, MessageBytes / 8)}", text, out written);
+                text = $"{text.AsSpan(0, Math.Min(text.Length, MessageBytes / 2))}, enqueued at {_site}";
             }
 
+            // What there is no room for is cut.
+            _ = Utf8.FromUtf16(text, new Span<byte>(message, MessageBytes - 1), out _, out int written);
             message[written] = 0;
             return aios_status.ExecutionFailed;
         }

@@ -128,10 +128,8 @@ bool aios_stream_s::run(const Command &command, const void *body, aios::Team &te
   using Kind = Command::Kind;
   if (command.kind == Kind::Callback) {
     char message[aios::kErrorCapacity];
-    if (const aios_status status = call(*static_cast<const CallbackBody *>(body), message)) {
-      team.command_ = &command;
-      team.fail(status, "%s", message);
-    }
+    if (const aios_status status = call(*static_cast<const CallbackBody *>(body), message))
+      set_error(status, message);
   } else if (command.kind == Kind::Control || error_.load(std::memory_order_relaxed) == AIOS_STATUS_OK) {
     team.command_ = &command;
     command.run(body, team);

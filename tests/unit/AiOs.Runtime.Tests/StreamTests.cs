@@ -255,13 +255,13 @@ public class StreamTests
     }
 
     [Fact]
-    public void An_error_of_a_function_says_that_it_was_one_and_where_it_was_enqueued()
+    public async Task An_error_of_a_function_says_that_it_was_one_and_where_it_was_enqueued()
     {
         using Device device = Device.Open(options: new DeviceOptions { CaptureCallSites = true });
         using Stream stream = device.CreateStream();
-        stream.Enqueue(() => throw new InvalidDataException("the file ended"));
-        var error = Assert.Throws<BackendException>(stream.Synchronize);
-        Assert.Contains("callback: InvalidDataException: the file ended", error.Message, StringComparison.Ordinal);
+        stream.Enqueue(() => throw new InvalidDataException("the file ended\nearly"));
+        var error = await Assert.ThrowsAsync<BackendException>(() => stream.SynchronizeAsync(TestContext.Current.CancellationToken).AsTask());
+        Assert.Contains(": callback: InvalidDataException: the file ended early, enqueued at ", error.Message, StringComparison.Ordinal);
         Assert.Contains(nameof(An_error_of_a_function_says_that_it_was_one_and_where_it_was_enqueued), error.Message, StringComparison.Ordinal);
     }
 

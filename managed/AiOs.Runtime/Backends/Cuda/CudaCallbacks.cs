@@ -270,7 +270,7 @@ internal sealed unsafe class CudaCallbacks : IDisposable
         aios_status result = entry->Function((void*)entry->User, status, message);
         if (result != aios_status.Ok)
         {
-            stream?.Fail(aios_status.ExecutionFailed, Line(Marshal.PtrToStringUTF8((nint)message) ?? ""));
+            stream?.Fail(aios_status.ExecutionFailed, Marshal.PtrToStringUTF8((nint)message) ?? "");
         }
 
         if (!entry->Repeats)
@@ -281,9 +281,6 @@ internal sealed unsafe class CudaCallbacks : IDisposable
             }
         }
     }
-
-    /// <summary>An error is always one line.</summary>
-    private static string Line(string text) => $"callback: {text.ReplaceLineEndings(" ")}";
 
     private void Watch()
     {

@@ -94,7 +94,7 @@ internal sealed unsafe class CudaFindings
         aios_status status = _table.aios_cuda_take_finding((aios_cuda_record*)record);
         if (status != aios_status.Ok)
         {
-            stream.Fail(status, Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? "");
+            stream.Fail(status, stream.Located(Marshal.PtrToStringUTF8((nint)_aios.aios_last_error()) ?? ""));
         }
     }
 }

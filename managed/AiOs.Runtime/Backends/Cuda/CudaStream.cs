@@ -42,7 +42,7 @@ internal sealed class CudaStream(CUstream handle)
 
     /// <summary>Makes it fail unless it has failed.</summary>
     public void Fail(aios_status status, string text) =>
-        Interlocked.CompareExchange(ref _error, new CudaStreamError(status, Located(text)), null);
+        Interlocked.CompareExchange(ref _error, new CudaStreamError(status, text), null);
 
     /// <summary>A graph whose kernels tell what they find in other records is launched on the stream.</summary>
     public void Launch(IReadOnlyList<nint> records)
