@@ -13,8 +13,9 @@ namespace AiOs.Runtime;
 /// </para>
 /// <para>
 /// Whoever stamps work before enqueuing it must not have it called done by somebody who waits for the stream in between.
-/// So releases of others than the stream's user (<see cref="RecordAside"/>: the allocator, waits for a whole device) are numbered
-/// between those of the user, and never reach the number of the user's next, <see cref="Upcoming"/>.
+/// So the number of its user's next release, <see cref="Upcoming"/>, is a million ahead, and releases of others (<see
+/// cref="RecordAside"/>: the allocator, waits for a whole device) count on one by one: there can be any number of them, and
+/// only a million between the stamp and its work would reach it.
 /// </para>
 /// <para>
 /// A stream's own clock holds, for every other stream, the last release it has waited for. What the host has seen to be
@@ -24,12 +25,13 @@ namespace AiOs.Runtime;
 /// </remarks>
 internal sealed class ClockTable
 {
-    /// <summary>Distance of a user's releases: the numbers between them are for those of others.</summary>
-    private const int Stride = 1 << 20;
+    /// <summary>How far ahead a user's next release is: the numbers before it are for those of others.</summary>
+    private const int Lead = 1 << 20;
 
     private readonly Lock _gate = new();
     private readonly List<VectorClock> _streams = [];
     private readonly List<long> _released = [];
+    private readonly List<long> _upcoming = [];
     private readonly Stack<int> _retired = new();
     private readonly VectorClock _host = new();
 
@@ -45,6 +47,7 @@ internal sealed class ClockTable
 
             _streams.Add(new VectorClock());
             _released.Add(0);
+            _upcoming.Add(0);
             return _streams.Count - 1;
         }
     }
@@ -74,7 +77,7 @@ internal sealed class ClockTable
     {
         lock (_gate)
         {
-            return Next(stream);
+            return _upcoming[stream] = _released[stream] + Lead;
         }
     }
 
@@ -118,7 +121,7 @@ internal sealed class ClockTable
     {
         lock (_gate)
         {
-            Record(stream, Math.Min(_released[stream] + 1, Next(stream) - 1), recorded);
+            Record(stream, _released[stream] + 1, recorded);
         }
     }
 
@@ -155,7 +158,8 @@ internal sealed class ClockTable
         }
     }
 
-    private long Next(int stream) => ((_released[stream] / Stride) + 1) * Stride;
+    /// <summary>The number of a release by the stream's user, which covers all that was stamped.</summary>
+    private long Next(int stream) => Math.Max(_released[stream] + 1, _upcoming[stream]);
 
     private void Record(int stream, long release, VectorClock recorded)
     {

@@ -111,6 +111,22 @@ public class ClockTableTests
         Assert.True(clocks.IsDone(a, upcoming));
     }
 
+    /// <summary>As of a server that only ever waits for the whole device.</summary>
+    [Fact]
+    public void Releases_of_others_never_run_out()
+    {
+        var clocks = new ClockTable();
+        int a = clocks.AddStream();
+        var recorded = new VectorClock();
+        for (int i = 0; i < 5_000_000; i++)
+        {
+            long enqueued = clocks.Pending(a), upcoming = clocks.Upcoming(a);
+            clocks.RecordAside(a, recorded);
+            clocks.Observe(recorded);
+            Assert.True(clocks.IsDone(a, enqueued) && !clocks.IsDone(a, upcoming), $"release {i}");
+        }
+    }
+
     /// <summary>Against a model that holds, for every piece of work, the set of all work that comes before it.</summary>
     [Fact]
     public void Random_programs_agree_with_the_set_of_all_predecessors()
