@@ -45,7 +45,7 @@ internal sealed partial class RegionCore
     public long Excess(long size, long newBytes)
     {
         _peakTaken = Math.Max(_peakTaken, TakenBytes + size);
-        long allowed = _peakTaken + Math.Max((long)(_slack * _peakTaken), 2 * _backend.Granularity);
+        long allowed = _peakTaken + Math.Max((long)Math.Min(_slack * _peakTaken, _backend.Capacity), 2 * _backend.Granularity);
         return Math.Clamp(MappedBytes + newBytes - allowed, 0, newBytes);
     }
 

@@ -102,6 +102,27 @@ public class PoolAllocatorTests
     }
 
     [Fact]
+    public void Any_slack_may_be_asked_for()
+    {
+        foreach (double slack in (double[])[double.PositiveInfinity, double.MaxValue])
+        {
+            var memory = new SimulatedMemory();
+            var pool = new PoolAllocator(memory, _streams.Clocks, new PoolOptions { Slack = slack });
+            int stream = _streams.Add(pool);
+            pool.Free(pool.Allocate(200 * Mebi, stream));
+            _streams.Finish(stream);
+            pool.Trim();
+            long unmaps = pool.Statistics.Unmaps;
+            Allocation hole = pool.Allocate(40 * Mebi, stream);
+            pool.Allocate(2 * Mebi, stream);
+            pool.Free(hole);
+            _streams.Finish(stream);
+            pool.Allocate(41 * Mebi, stream);
+            Assert.Equal(unmaps, pool.Statistics.Unmaps);
+        }
+    }
+
+    [Fact]
     public void A_parked_block_serves_a_third_stream_that_is_after_all_its_uses()
     {
         int third = _streams.Add(_pool);
