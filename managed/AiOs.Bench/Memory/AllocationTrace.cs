@@ -17,6 +17,9 @@ internal readonly record struct TraceEvent(int Id, long Bytes, int Stream)
 /// </summary>
 internal sealed class AllocationTrace
 {
+    /// <summary>Most bytes in use at one time that a trace may have: 4 TiB.</summary>
+    private const long MostBytes = 1L << 42;
+
     private readonly List<TraceEvent> _events = [];
     private readonly List<long> _sizes = [];
     private readonly List<int> _streams = [];
@@ -126,9 +129,14 @@ internal sealed class AllocationTrace
             return null;
         }
 
-        if (!long.TryParse(words[2], NumberStyles.None, CultureInfo.InvariantCulture, out long bytes) || bytes > 1L << 50)
+        if (!long.TryParse(words[2], NumberStyles.None, CultureInfo.InvariantCulture, out long bytes))
         {
             return $"'{words[2]}' is no size; use a number of bytes";
+        }
+
+        if (bytes > MostBytes - trace.AllocatedBytes)
+        {
+            return $"with {bytes} bytes more than {MostBytes >> 40} TiB are in use; no device has as many";
         }
 
         if (!live.TryAdd(words[1], trace.Sizes.Count))

@@ -1,3 +1,4 @@
+using System.Numerics;
 using AiOs.Runtime;
 
 namespace AiOs.Bench.Memory;
@@ -8,8 +9,11 @@ namespace AiOs.Bench.Memory;
 /// </summary>
 internal sealed class PoolPlacement : IPlacement, IStreamWaits
 {
+    private const long LeastCapacity = 1L << 40;
+    private const int Times = 16;
+
     private readonly ClockTable _clocks = new();
-    private readonly SimulatedMemory _memory = new();
+    private readonly SimulatedMemory _memory;
     private readonly PoolAllocator _pool;
     private readonly Allocation[] _blocks;
     private readonly AllocationTrace _trace;
@@ -17,6 +21,8 @@ internal sealed class PoolPlacement : IPlacement, IStreamWaits
     public PoolPlacement(AllocationTrace trace)
     {
         _trace = trace;
+        long peak = (long)BitOperations.RoundUpToPowerOf2((ulong)trace.PeakBytes);
+        _memory = new SimulatedMemory(capacity: Math.Max(LeastCapacity, Times * peak));
         _pool = new PoolAllocator(_memory, _clocks, new PoolOptions(), this);
         _blocks = new Allocation[trace.Sizes.Count];
         for (int stream = 0; stream < trace.Streams; stream++)

@@ -137,6 +137,8 @@ public class PlacementTests
     [InlineData("alloc 1 4096", ":1: 'alloc 1 4096' is no event")]
     [InlineData("grow 1 4096 0", "is no event")]
     [InlineData("alloc 1 -5 0", "'-5' is no size")]
+    [InlineData("alloc 1 9223372036854775807 0", ":1: with 9223372036854775807 bytes more than 4 TiB are in use")]
+    [InlineData("alloc 1 4000000000000 0\nalloc 2 400000000000 0", ":2: with 400000000000 bytes more than 4 TiB are in use")]
     [InlineData("alloc 1 5 x", "'x' is no stream")]
     [InlineData("# nothing\n\nfree 7 0", ":3: id 7 is freed but not in use")]
     [InlineData("alloc 1 5 0\nalloc 1 6 0", ":2: id 1 is allocated but still in use")]
@@ -154,6 +156,17 @@ public class PlacementTests
         {
             File.Delete(path);
         }
+    }
+
+    [Fact]
+    public void A_trace_may_use_more_memory_than_any_machine_has()
+    {
+        var trace = new AllocationTrace("large");
+        int first = trace.Allocate(2L << 40), second = trace.Allocate(1L << 40, 1);
+        trace.Free(first, 1);
+        trace.Free(second, 1);
+        trace.Allocate(3L << 40);
+        Assert.Null(TraceReplay.Check(trace, new PoolPlacement(trace)).Problem);
     }
 
     [Fact]
