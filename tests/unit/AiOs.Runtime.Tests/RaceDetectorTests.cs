@@ -101,6 +101,26 @@ public sealed class RaceDetectorTests
     }
 
     [Fact]
+    public void An_allocation_that_is_a_race_leaves_no_block()
+    {
+        using var lab = new RaceLab();
+        long live = lab.Device.Memory.Statistics.LiveBlocks;
+        lab.Races.Throws = false;
+        using (DeviceMemory<float> first = lab.Device.Allocate<float>(1 << 20, lab.A))
+        {
+            lab.Fill(lab.B, first);
+        }
+
+        lab.Races.Throws = true;
+        var race = Assert.Throws<RaceException>(() => lab.Device.Allocate<float>(1 << 20, lab.A));
+        Assert.Equal(RaceKind.ReusedTooEarly, race.Report.Kind);
+        Assert.Equal(live, lab.Device.Memory.Statistics.LiveBlocks);
+        lab.B.Synchronize();
+        using DeviceMemory<float> second = lab.Device.Allocate<float>(1 << 20, lab.A);
+        lab.Fill(lab.A, second);
+    }
+
+    [Fact]
     public void A_use_that_the_allocator_knows_of_makes_an_early_free_safe()
     {
         using var lab = new RaceLab();

@@ -8,7 +8,17 @@ internal sealed class RaceLayer(Allocator inner, RaceDetector races) : Allocator
     public override Allocation Allocate(long bytes, int stream)
     {
         Allocation block = Inner.Allocate(bytes, stream);
-        races.Allocated(block.Address, bytes, stream);
+        try
+        {
+            races.Allocated(block.Address, bytes, stream);
+        }
+        catch (RaceException)
+        {
+            races.Collected(block.Address, stream); // Nobody gets the block.
+            Inner.Free(block);
+            throw;
+        }
+
         return block;
     }
 
