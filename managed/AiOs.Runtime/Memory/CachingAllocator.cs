@@ -152,8 +152,10 @@ public sealed class CachingAllocator
 
     /// <summary>Waits for all streams and gives all pages without a block in use back to the device.</summary>
     /// <returns>Bytes given back.</returns>
+    /// <exception cref="ObjectDisposedException">The device was disposed: its addresses may be somebody else's.</exception>
     public long Trim()
     {
+        ObjectDisposedException.ThrowIf(_closed, _device);
         FreeAbandoned();
         return _pool.Trim(wait: true);
     }

@@ -44,6 +44,20 @@ public class CachingAllocatorTests
         Assert.Throws<ArgumentException>(() => one.Allocate<float>(1, stream));
     }
 
+    /// <summary>The addresses may be somebody else's by then.</summary>
+    [Fact]
+    public void A_disposed_device_has_no_pages_to_give_back()
+    {
+        Device device = Device.Open();
+        using (Stream stream = device.CreateStream())
+        {
+            device.Allocate<byte>(10 << 20, stream).Dispose();
+        }
+
+        device.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => device.Memory.Trim());
+    }
+
     [Fact]
     public void Memory_of_a_disposed_stream_serves_others()
     {
