@@ -202,8 +202,8 @@ public sealed class CachingAllocator
     {
         lock (_gate)
         {
+            _streams.Bind(stream.Clock, stream); // First: the pool makes streams wait for every one that it has.
             _pool.AddStream(stream.Clock);
-            _streams.Bind(stream.Clock, stream);
         }
     }
 
@@ -227,8 +227,8 @@ public sealed class CachingAllocator
         lock (_gate)
         {
             int owner = _device.Clocks.AddStream();
-            _pool.AddStream(owner);
             _streams.Bind(owner, null);
+            _pool.AddStream(owner);
             _device.Races?.Alias(owner, stream.Clock);
             return owner;
         }

@@ -59,6 +59,30 @@ public class CachingAllocatorTests
     }
 
     [Fact]
+    public void Streams_are_made_while_memory_runs_out()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { MemoryLimitBytes = 4 << 20 });
+        using Stream stream = device.CreateStream();
+        bool done = false;
+        var making = new Thread(() =>
+        {
+            for (int i = 0; i < 500; i++)
+            {
+                _ = device.CreateStream();
+            }
+
+            Volatile.Write(ref done, true);
+        });
+        making.Start();
+        while (!Volatile.Read(ref done))
+        {
+            Assert.Throws<DeviceOutOfMemoryException>(() => device.Memory.Allocate(8 << 20, stream));
+        }
+
+        making.Join();
+    }
+
+    [Fact]
     public void Memory_of_a_disposed_stream_serves_others()
     {
         using Device device = Device.Open();
