@@ -11,14 +11,25 @@ public sealed record MemoryChecks
     /// <summary>Name of the environment variable.</summary>
     internal const string Variable = "AIOS_MEMORY_CHECKS";
 
+    private const int MostRedZoneBytes = 1 << 30;
+
     /// <summary>Sets every byte of freed blocks to 0xFF, a NaN in every floating-point type (<c>poison</c>).</summary>
     public bool PoisonFreed { get; init; }
 
     /// <summary>
-    /// Bytes of the zones around every block, rounded up to 512, that are looked at when it is freed; null for none
-    /// (<c>red-zones=512</c>). Every free waits for the block's stream.
+    /// Bytes of the zones around every block, 1 to 1 GiB and rounded up to 512, that are looked at when it is freed; null for
+    /// none (<c>red-zones=512</c>). Every free waits for the block's stream.
     /// </summary>
-    public int? RedZoneBytes { get; init; }
+    public int? RedZoneBytes
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value ?? 1, 1, nameof(RedZoneBytes));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value ?? 1, MostRedZoneBytes, nameof(RedZoneBytes));
+            field = value;
+        }
+    }
 
     /// <summary>Number of an allocation, counted from 1, that fails as if memory had run out (<c>fail=100</c>).</summary>
     public long? FailAllocation { get; init; }
@@ -49,11 +60,11 @@ public sealed record MemoryChecks
             {
                 ("poison", false, _) => checks with { PoisonFreed = true },
                 ("validate", false, _) => checks with { Validate = true },
-                ("red-zones", true, true) when number > 0 => checks with { RedZoneBytes = number },
+                ("red-zones", true, true) when number is > 0 and <= MostRedZoneBytes => checks with { RedZoneBytes = number },
                 ("fail", true, true) when number > 0 => checks with { FailAllocation = number },
                 ("placement", true, true) => checks with { PlacementSeed = number },
                 _ => throw new AiOsException(
-                    $"{Variable}: '{word}' is no check; use poison, red-zones=BYTES, fail=NUMBER, placement=SEED and validate, with commas between"),
+                    $"{Variable}: '{word}' is no check; use poison, red-zones=BYTES (up to 1 GiB), fail=NUMBER, placement=SEED and validate, with commas between"),
             };
         }
 

@@ -65,6 +65,15 @@ public class MemoryChecksTests
     }
 
     [Fact]
+    public void Zones_that_the_device_has_no_memory_for_are_an_error()
+    {
+        var checks = new MemoryChecks { RedZoneBytes = 1 << 30 };
+        using Device device = Device.Open(options: new DeviceOptions { MemoryChecks = checks, MemoryLimitBytes = 64 << 20, DetectRaces = false });
+        using Stream stream = device.CreateStream();
+        Assert.Throws<DeviceOutOfMemoryException>(() => device.Allocate<byte>(1000, stream));
+    }
+
+    [Fact]
     public void A_list_of_checks_is_read()
     {
         Assert.Equal(new MemoryChecks(), MemoryChecks.Parse(""));
@@ -77,6 +86,7 @@ public class MemoryChecksTests
     [InlineData("poisson")]
     [InlineData("red-zones")]
     [InlineData("red-zones=0")]
+    [InlineData("red-zones=1073741825")]
     [InlineData("fail=-1")]
     [InlineData("validate=1")]
     public void A_check_that_is_not_known_is_named(string text) =>

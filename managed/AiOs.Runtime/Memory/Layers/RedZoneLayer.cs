@@ -8,7 +8,7 @@ internal sealed class RedZoneLayer(Allocator inner, IStreamMemory memory, int zo
 {
     private const byte Value = 0xFA;
 
-    private readonly int _zone = (int)SizeClasses.RoundToUnit(zoneBytes);
+    private readonly long _zone = SizeClasses.RoundToUnit(zoneBytes);
 
     /// <inheritdoc/>
     public override Allocation Allocate(long bytes, int stream)
@@ -20,8 +20,8 @@ internal sealed class RedZoneLayer(Allocator inner, IStreamMemory memory, int zo
         }
 
         memory.Fill(stream, block.Address, Value, _zone);
-        memory.Fill(stream, block.Address + _zone + (nint)bytes, Value, _zone);
-        return block with { Address = block.Address + _zone };
+        memory.Fill(stream, block.Address + (nint)(_zone + bytes), Value, _zone);
+        return block with { Address = block.Address + (nint)_zone };
     }
 
     /// <inheritdoc/>
@@ -31,7 +31,7 @@ internal sealed class RedZoneLayer(Allocator inner, IStreamMemory memory, int zo
         RegionInfo region = Find(block);
         Inner.WaitForUses(block);
         byte[] zone = new byte[_zone];
-        long before = memory.TryRead(region.Stream, region.Address - _zone, zone) ? zone.AsSpan().IndexOfAnyExcept(Value) : -1;
+        long before = memory.TryRead(region.Stream, region.Address - (nint)_zone, zone) ? zone.AsSpan().IndexOfAnyExcept(Value) : -1;
         long after = memory.TryRead(region.Stream, region.Address + (nint)region.Requested, zone) ? zone.AsSpan().IndexOfAnyExcept(Value) : -1;
         Inner.Free(block);
         if (before >= 0 || after >= 0)
@@ -45,6 +45,6 @@ internal sealed class RedZoneLayer(Allocator inner, IStreamMemory memory, int zo
 
     /// <inheritdoc/>
     protected override RegionInfo View(RegionInfo region) => region.State == RegionState.Live
-        ? region with { Address = region.Address + _zone, Size = region.Size - (2 * _zone), Requested = region.Requested - (2 * _zone) }
+        ? region with { Address = region.Address + (nint)_zone, Size = region.Size - (2 * _zone), Requested = region.Requested - (2 * _zone) }
         : region;
 }
