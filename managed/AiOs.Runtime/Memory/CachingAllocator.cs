@@ -169,7 +169,7 @@ public sealed class CachingAllocator
         FreeAbandoned();
         IEnumerable<LeakedBlock> live = _top.Regions()
             .Where(region => region.State == RegionState.Live)
-            .Select(region => new LeakedBlock(region.Address, region.Requested, region.Stack, false));
+            .Select(region => new LeakedBlock(region.Address, region.Requested, region.Stack?.Calls, false));
         lock (_gate)
         {
             return new LeakReport([.. live.Concat(_host.Live).Concat(_finalized).OrderByDescending(block => block.Bytes)]);
@@ -314,7 +314,7 @@ public sealed class CachingAllocator
                 RegionInfo region = _top.Find(resource.Block);
                 lock (_gate)
                 {
-                    _finalized.Add(new LeakedBlock(region.Address, region.Requested, region.Stack, true));
+                    _finalized.Add(new LeakedBlock(region.Address, region.Requested, region.Stack?.Calls, true));
                 }
 
                 _device.Races?.Collected(region.Address, region.Stream);

@@ -7,14 +7,6 @@ internal static class OutOfMemoryReport
 {
     private const int LargestHolders = 5;
 
-    /// <summary>Frames that allocate on behalf of somebody else: an allocation's site is the first frame beyond them.</summary>
-    private static readonly string[] Plumbing =
-    [
-        "AiOs.Runtime.CachingAllocator.", "AiOs.Runtime.Device.", "AiOs.Runtime.PinnedMemory", "AiOs.Runtime.RetryLayer.", "AiOs.Runtime.TrackingLayer.",
-        "AiOs.Runtime.PoisonLayer.", "AiOs.Runtime.RedZoneLayer.", "AiOs.Runtime.RaceLayer.", "AiOs.Runtime.ValidatingLayer.", "AiOs.Runtime.FailingLayer.",
-        "AiOs.Tensors.Tensor", "AiOs.Tensors.Tape.",
-    ];
-
     /// <summary>One line about an allocation that failed.</summary>
     public static string Text(
         string device, long bytes, long total, long available, long limit, AllocatorStatistics statistics, List<RegionInfo> regions)
@@ -36,19 +28,9 @@ internal static class OutOfMemoryReport
 
     private static IEnumerable<string> Holders(List<RegionInfo> regions) => regions
         .Where(region => region.State == RegionState.Live)
-        .GroupBy(region => region.Stack is null ? $"{Size(region.Requested)} each" : Site(region.Stack))
+        .GroupBy(region => region.Stack?.Site ?? $"{Size(region.Requested)} each")
         .OrderByDescending(site => site.Sum(region => region.Size))
         .Take(LargestHolders)
         .Select(site => $"{site.Count()} blocks with {Size(site.Sum(region => region.Size))} ({site.Key})")
         .DefaultIfEmpty("none");
-
-    /// <summary>The first frame of a stack beyond the plumbing, without its file.</summary>
-    private static string Site(string stack)
-    {
-        string[] frames = stack.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        string frame = Array.Find(frames, line => !Array.Exists(Plumbing, type => line.Contains(type, StringComparison.Ordinal)))
-            ?? frames.FirstOrDefault("");
-        int end = frame.IndexOf('(', StringComparison.Ordinal);
-        return end < 0 ? frame : frame[..end];
-    }
 }

@@ -10,4 +10,4 @@ namespace AiOs.Runtime;
 /// <param name="Shared">True when work of other streams that uses it was noted.</param>
 /// <param name="Stack">Where it was allocated; null unless stacks are recorded.</param>
 internal readonly record struct RegionInfo(
-    int Index, nint Address, long Size, long Requested, int Stream, RegionState State, bool Shared = false, string? Stack = null);
+    int Index, nint Address, long Size, long Requested, int Stream, RegionState State, bool Shared = false, CallStack? Stack = null);

@@ -37,7 +37,7 @@ internal sealed class RedZoneLayer(Allocator inner, IStreamMemory memory, int zo
         if (before >= 0 || after >= 0)
         {
             string where = after >= 0 ? $"{after} bytes after its end" : $"{_zone - before} bytes before its start";
-            string site = region.Stack is { } stack ? $"; it was allocated{Environment.NewLine}{stack}" : "; set AIOS_CALL_SITES=1 to see where it was allocated";
+            string site = region.Stack is { } stack ? $"; it was allocated{Environment.NewLine}{stack.Calls}" : "; set AIOS_CALL_SITES=1 to see where it was allocated";
             throw new MemoryCorruptionException(
                 region.Address, region.Requested, $"the block of {region.Requested} bytes at 0x{region.Address:x} was written {where}{site}");
         }

@@ -1,18 +1,17 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 
 namespace AiOs.Runtime;
 
 /// <summary>Records the stack of every allocation.</summary>
 internal sealed class TrackingLayer(Allocator inner) : AllocatorLayer(inner)
 {
-    private readonly ConcurrentDictionary<int, string> _stacks = new();
+    private readonly ConcurrentDictionary<int, CallStack> _stacks = new();
 
     /// <inheritdoc/>
     public override Allocation Allocate(long bytes, int stream)
     {
         Allocation block = Inner.Allocate(bytes, stream);
-        _stacks[block.Index] = new StackTrace(2, true).ToString();
+        _stacks[block.Index] = CallStack.Capture(1);
         return block;
     }
 

@@ -57,6 +57,13 @@ public sealed class CallStack
     /// </summary>
     public string Site { get; }
 
+    /// <summary>All calls, one on a line, as the text of an exception has them.</summary>
+    internal string Calls => string.Concat(Frames.Select(frame =>
+    {
+        string place = frame.File.Length == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" in {frame.File}:line {frame.Line}");
+        return $"   at {frame.Type}.{frame.Method}{place}{Environment.NewLine}";
+    }));
+
     /// <inheritdoc/>
     public override string ToString() => Site;
 
