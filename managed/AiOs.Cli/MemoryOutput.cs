@@ -11,23 +11,21 @@ internal static class MemoryOutput
     /// <summary>Finds out before anything is computed that a file cannot be written.</summary>
     /// <param name="option">The option that names it.</param>
     /// <param name="path">The file; null for none.</param>
-    /// <exception cref="AiOsException">Its directory is missing, or it is a directory.</exception>
+    /// <exception cref="AiOsException">Its directory is missing or takes no file, or it is a directory.</exception>
     public static void Check(string option, string? path)
     {
-        if (path is null)
+        OutputFile.Check(option, path);
+        try
         {
-            return;
+            if (path is not null)
+            {
+                // A file that takes the place of the old one is written beside it.
+                using var file = File.Create(path + ".tmp", 1, FileOptions.DeleteOnClose);
+            }
         }
-
-        string directory = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
-        if (!Directory.Exists(directory))
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new AiOsException($"{option} {path}: the directory {directory} does not exist; create it first");
-        }
-
-        if (Directory.Exists(path))
-        {
-            throw new AiOsException($"{option} {path}: that is a directory; name a file");
+            throw new AiOsException($"{option} {path}: no file can be made there: {e.Message}", e);
         }
     }
 

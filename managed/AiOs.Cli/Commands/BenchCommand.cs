@@ -75,7 +75,9 @@ internal static class BenchCommand
             throw new UsageException("--fail-below goes with --baseline FILE");
         }
 
-        // Read before anything is measured: a file that is not there should not cost minutes.
+        // Before anything is measured: a file that is not there should not cost minutes.
+        OutputFile.Check("--json", outputs.Json == StandardOutput ? null : outputs.Json);
+        OutputFile.Check("--html", outputs.Html);
         IReadOnlyList<BenchResult>? before = outputs.Baseline is { } path ? BenchJson.Read(path) : null;
         using Device device = BackendChoice.Open(backend, threads, measures: true);
         TextWriter people = outputs.Json == StandardOutput ? Console.Error : Console.Out;

@@ -60,6 +60,17 @@ public sealed class BenchTests
         Assert.Equal((2, "error: trace.txt:2: id b is freed but not in use"), (wrong.ExitCode, wrong.Error.Trim()));
     }
 
+    [Theory]
+    [InlineData("--json")]
+    [InlineData("--html")]
+    public void A_place_for_results_that_is_missing_is_found_before_anything_is_measured(string option)
+    {
+        using TemporaryDirectory directory = new();
+        CliResult result = Run(directory, null, [.. Softmax, option, "missing/a"]);
+        result.FailedWith(1, $"{option} missing/a: the directory ");
+        Assert.Empty(result.Output);
+    }
+
     [Fact]
     public void A_lower_share_than_the_baseline_fails()
     {

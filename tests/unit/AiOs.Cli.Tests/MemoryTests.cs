@@ -63,6 +63,7 @@ public sealed class MemoryTests
     [Theory]
     [InlineData("--snapshot missing/a.pickle", "--snapshot missing/a.pickle: the directory ")]
     [InlineData("--html .", "--html .: that is a directory")]
+    [InlineData("--html /proc/a.html", "--html /proc/a.html: no file can be made there")]
     public void A_file_that_cannot_be_written_is_found_before_anything_is_trained(string arguments, string words)
     {
         using TemporaryDirectory directory = new();
