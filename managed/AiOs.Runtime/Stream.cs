@@ -185,13 +185,13 @@ public sealed class Stream : IDisposable
 
     /// <summary>
     /// Records an event for a thread that may not be the one that enqueues; of a stream that was disposed meanwhile nothing
-    /// is left to wait for.
+    /// is left to wait for, and whoever waited for one that is being captured would be drawn in.
     /// </summary>
     internal void RecordAside(Event recorded)
     {
         lock (_life)
         {
-            if (!IsDisposed)
+            if (!IsDisposed && !IsCapturing)
             {
                 Device.Clocks.RecordAside(Clock, recorded.Clock);
                 Check(Device.Driver.Record(recorded.Handle, Handle), "event_record");

@@ -11,7 +11,8 @@ public class CachingAllocatorTests
         var error = Assert.Throws<DeviceOutOfMemoryException>(() => device.Allocate<byte>(50 << 20, stream));
         Assert.Equal(50 << 20, error.RequestedBytes);
         Assert.DoesNotContain('\n', error.Message);
-        Assert.Contains(nameof(Running_out_names_the_holders_and_what_to_do), error.Message, StringComparison.Ordinal);
+        string site = $"({nameof(CachingAllocatorTests)}.{nameof(Running_out_names_the_holders_and_what_to_do)} ({nameof(CachingAllocatorTests)}.cs:";
+        Assert.Contains(site, error.Message, StringComparison.Ordinal);
         Assert.Contains("40.0 MiB", error.Message, StringComparison.Ordinal);
         Assert.Equal(1, device.Memory.Statistics.Retries);
     }
@@ -80,6 +81,81 @@ public class CachingAllocatorTests
         }
 
         making.Join();
+    }
+
+    [Fact]
+    public void A_stream_that_runs_out_of_memory_is_not_drawn_into_the_graph_of_another()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { MemoryLimitBytes = 16 << 20 });
+        using Stream stream = device.CreateStream(), captured = device.CreateStream();
+        using DeviceMemory<byte> memory = device.Allocate<byte>(1000, captured);
+        using Graph graph = Graph.Capture(captured, recording =>
+        {
+            recording.Fill(memory.Pointer, 1, 1000);
+            Assert.Throws<DeviceOutOfMemoryException>(() => device.Memory.Allocate(32 << 20, stream));
+            Assert.False(stream.IsCapturing);
+        });
+        Assert.Equal(1, graph.Count);
+    }
+
+    [Fact]
+    public void Threads_that_run_out_at_once_lose_no_memory()
+    {
+        const int threads = 4, rounds = 200;
+        using Device device = Device.Open(options: new DeviceOptions { MemoryLimitBytes = 32 << 20, DetectRaces = false });
+        var failures = new System.Collections.Concurrent.ConcurrentQueue<Exception>();
+        long served = 0, refused = 0;
+        Thread[] all = [.. Enumerable.Range(0, threads).Select(thread => new Thread(() => Run(thread)))];
+        Array.ForEach(all, thread => thread.Start());
+        Array.ForEach(all, thread => thread.Join());
+        Assert.Empty(failures);
+        Assert.True(served > 0 && refused > 0, $"{served} served, {refused} refused");
+        device.Memory.Trim();
+        AllocatorStatistics statistics = device.Memory.Statistics;
+        Assert.Equal((0, 0, 0), (statistics.LiveBlocks, statistics.ParkedBytes, statistics.ReservedBytes));
+
+        void Run(int thread)
+        {
+            try
+            {
+                var random = new Random(thread);
+                var live = new Queue<(DeviceMemory<byte> Memory, byte Value)>();
+                using Stream own = device.CreateStream(), other = device.CreateStream();
+                for (int round = 0; round < rounds; round++)
+                {
+                    try
+                    {
+                        DeviceMemory<byte> memory = device.Allocate<byte>(1 + (long)Math.Pow(2, 24 * random.NextDouble()), own);
+                        byte value = (byte)random.Next(256);
+                        own.Fill(memory.Pointer, value, memory.Bytes);
+                        live.Enqueue((memory, value));
+                        Interlocked.Increment(ref served);
+                    }
+                    catch (DeviceOutOfMemoryException)
+                    {
+                        Interlocked.Increment(ref refused);
+                    }
+
+                    while (live.Count > (round == rounds - 1 ? 0 : 6))
+                    {
+                        (DeviceMemory<byte> memory, byte value) = live.Dequeue();
+                        byte[] read = new byte[memory.Length];
+                        memory.CopyTo(read, own);
+                        Assert.Equal(-1, read.AsSpan().IndexOfAnyExcept(value));
+                        if (random.Next(2) == 0)
+                        {
+                            other.Fill(memory.On(other), 1, memory.Bytes); // Still to run when the block is freed.
+                        }
+
+                        memory.Dispose();
+                    }
+                }
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                failures.Enqueue(e);
+            }
+        }
     }
 
     [Fact]
