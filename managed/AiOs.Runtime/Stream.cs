@@ -212,14 +212,18 @@ public sealed class Stream : IDisposable
     }
 
     /// <summary>Enqueues setting bytes for a thread that may not be the one that enqueues. Failed work does not make this throw.</summary>
+    /// <param name="destination">Address of device memory.</param>
+    /// <param name="value">The value of each byte.</param>
+    /// <param name="bytes">How much to set.</param>
+    /// <param name="captured">Whether it may become a node of a graph, whose every launch sets them; otherwise they then stay.</param>
     /// <returns>False when the stream was disposed meanwhile, and nothing was enqueued.</returns>
-    internal bool TryFillAside(nint destination, byte value, long bytes)
+    internal bool TryFillAside(nint destination, byte value, long bytes, bool captured)
     {
         lock (_life)
         {
             if (!IsDisposed)
             {
-                _ = Device.Driver.Fill(Handle, destination, value, bytes);
+                _ = captured || !IsCapturing ? Device.Driver.Fill(Handle, destination, value, bytes) : aios_status.Ok;
                 return true;
             }
 
@@ -231,13 +235,13 @@ public sealed class Stream : IDisposable
     /// <param name="destination">Address in host memory.</param>
     /// <param name="source">Address in device memory.</param>
     /// <param name="bytes">How much to copy.</param>
-    /// <param name="read">Whether it was copied; not when work of the stream has failed.</param>
+    /// <param name="read">Whether it was copied; not when work of the stream has failed, nor while it is being captured.</param>
     /// <returns>False when the stream was disposed meanwhile, and nothing was tried.</returns>
     internal bool TryReadAside(nint destination, nint source, long bytes, out bool read)
     {
         lock (_life)
         {
-            read = !IsDisposed
+            read = !IsDisposed && !IsCapturing
                 && Device.Driver.Copy(Handle, destination, source, bytes) == aios_status.Ok
                 && Device.Driver.Synchronize(Handle) == aios_status.Ok;
             return !IsDisposed;

@@ -37,7 +37,8 @@ internal sealed class DeviceStreams(Device device) : IStreamWaits, IStreamMemory
     {
         while (Find(stream) is { } filling)
         {
-            if (filling.TryFillAside(address, value, bytes))
+            // Memory of a graph has no stream of its own, and is set in the order of the capture.
+            if (filling.TryFillAside(address, value, bytes, captured: _streams[stream] != filling))
             {
                 Settle(stream, filling);
                 return;

@@ -6,6 +6,8 @@ internal interface IStreamMemory
     /// <summary>Enqueues setting bytes.</summary>
     void Fill(int stream, nint address, byte value, long bytes);
 
-    /// <summary>Copies bytes to the host after all work of the stream; false when it has failed, and nothing was copied.</summary>
+    /// <summary>
+    /// Copies bytes to the host after all work of the stream; false when it has failed or is being captured, and nothing was copied.
+    /// </summary>
     bool TryRead(int stream, nint address, Span<byte> destination);
 }

@@ -73,6 +73,27 @@ public class MemoryChecksTests
         Assert.Throws<DeviceOutOfMemoryException>(() => device.Allocate<byte>(1000, stream));
     }
 
+    /// <summary>Launches would write to memory of the host that is gone.</summary>
+    [Fact]
+    public void Looking_at_a_red_zone_is_no_part_of_a_graph()
+    {
+        using Device device = Open("red-zones=100");
+        using Stream stream = device.CreateStream();
+        using Graph graph = Graph.Capture(stream, captured => device.Allocate<byte>(1000, captured).Dispose());
+        Assert.Equal(2, graph.Count); // The two zones are filled.
+    }
+
+    /// <summary>Launches would poison whoever has the memory by then.</summary>
+    [Fact]
+    public void What_is_freed_while_a_graph_is_recorded_is_poisoned_by_no_launch()
+    {
+        using Device device = Open("poison");
+        using Stream stream = device.CreateStream();
+        DeviceMemory<byte> freed = device.Allocate<byte>(1000, stream);
+        using Graph graph = Graph.Capture(stream, _ => freed.Dispose());
+        Assert.Equal(0, graph.Count);
+    }
+
     [Fact]
     public void A_list_of_checks_is_read()
     {
