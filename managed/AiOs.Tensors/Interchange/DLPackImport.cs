@@ -68,11 +68,17 @@ internal static unsafe class DLPackImport
         }
 
         long length = Measure(shape, strides, dtype, out long bytes);
-        nint pointer = length == 0 ? 0 : (nint)tensor->data + checked((nint)tensor->byte_offset);
         if (length > 0 && tensor->data is null)
         {
             throw Refusal($"the tensor {Shapes.Text(shape)} has no data");
         }
+
+        if ((UInt128)(nuint)tensor->data + tensor->byte_offset + (UInt128)bytes > (UInt128)nint.MaxValue)
+        {
+            throw Refusal($"the data ends beyond the address space: {bytes} bytes that begin {tensor->byte_offset} bytes after 0x{(nint)tensor->data:x}");
+        }
+
+        nint pointer = length == 0 ? 0 : (nint)tensor->data + (nint)tensor->byte_offset;
 
         if (pointer % dtype.Size() != 0)
         {

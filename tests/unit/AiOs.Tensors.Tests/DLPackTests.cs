@@ -277,6 +277,8 @@ public sealed unsafe class DLPackTests
         Refused(device, "stride -1", new() { Strides = [3, -1] });
         Refused(device, "not aligned", new() { ByteOffset = 2, Bytes = 32 });
         Refused(device, "no data", new() { Bytes = 0 });
+        Refused(device, "beyond the address space", new() { ByteOffset = ulong.MaxValue });
+        Refused(device, "beyond the address space", new() { ByteOffset = long.MaxValue - 7 });
         Refused(device, "address space", new() { Shape = [long.MaxValue, 4] });
         Refused(device, "address space", new() { Strides = [long.MaxValue / 2, 1] });
         using var newer = new DLPackPeer.Order { Version = new() { major = 1, minor = 7 } };
