@@ -7,6 +7,7 @@ namespace AiOs.Benchmarks;
 public class AllocatorBenchmarks : DeviceBenchmarks
 {
     private const int Live = 64;
+    private const int PairsOfAThread = 1 << 20;
     private readonly Allocation[] _blocks = new Allocation[Live];
     private readonly long[] _sizes = new long[1024];
 
@@ -35,6 +36,21 @@ public class AllocatorBenchmarks : DeviceBenchmarks
     [Arguments(16 << 20)]
     public void Pair(long bytes) => Device.Memory.Free(Device.Memory.Allocate(bytes, Stream));
 
+    /// <summary>
+    /// The time of a pair on each of several threads with streams of their own. It is the same for all numbers of threads, up to
+    /// that of processors, when they share nothing.
+    /// </summary>
+    /// <param name="threads">Number of threads.</param>
+    [Benchmark(OperationsPerInvoke = PairsOfAThread)]
+    [Arguments(1)]
+    [Arguments(2)]
+    public void PairOnThreads(int threads)
+    {
+        Thread[] all = [.. Enumerable.Range(0, threads).Select(_ => new Thread(Pairs))];
+        Array.ForEach(all, thread => thread.Start());
+        Array.ForEach(all, thread => thread.Join());
+    }
+
     /// <summary>64 blocks live; each pair replaces one, the next of 1024 sizes from 512 bytes to 64 MiB.</summary>
     [Benchmark(OperationsPerInvoke = 1024)]
     public void MixedPairs()
@@ -53,6 +69,15 @@ public class AllocatorBenchmarks : DeviceBenchmarks
         foreach (Allocation block in _blocks)
         {
             Device.Memory.Free(block);
+        }
+    }
+
+    private void Pairs()
+    {
+        using AiOs.Runtime.Stream stream = Device.CreateStream();
+        for (int i = 0; i < PairsOfAThread; i++)
+        {
+            Device.Memory.Free(Device.Memory.Allocate(64 << 10, stream));
         }
     }
 }

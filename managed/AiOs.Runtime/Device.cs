@@ -112,13 +112,14 @@ public sealed class Device : IDisposable
     /// <typeparam name="T">Element type.</typeparam>
     /// <param name="length">Number of elements.</param>
     /// <param name="stream">The stream that uses the memory; its order decides when freed memory is used again.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The length is negative, or has more than 2^63 - 1 bytes.</exception>
     /// <exception cref="DeviceOutOfMemoryException">The device has no memory left.</exception>
     public DeviceMemory<T> Allocate<T>(long length, Stream stream)
         where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        long bytes = checked(length * Unsafe.SizeOf<T>());
-        return new DeviceMemory<T>(stream, Memory.Allocate(bytes, stream), length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, long.MaxValue / Unsafe.SizeOf<T>());
+        return new DeviceMemory<T>(stream, Memory.Allocate(length * Unsafe.SizeOf<T>(), stream), length);
     }
 
     /// <summary>Allocates host memory that copies run from and to without staging; the contents are undefined.</summary>

@@ -145,7 +145,8 @@ public sealed class Graph : IDisposable
 
     /// <summary>
     /// Gives some nodes other addresses and numbers: what the function enqueues replaces them in the launches made from
-    /// now on, and must be calls of the same functions. Launches made before keep what they had.
+    /// now on, and must be calls of the same functions. Launches made before keep what they had. When the function throws, the
+    /// nodes that it had enqueued before are replaced.
     /// </summary>
     /// <param name="first">The first node.</param>
     /// <param name="count">How many nodes.</param>

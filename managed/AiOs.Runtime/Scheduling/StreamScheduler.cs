@@ -130,9 +130,12 @@ public sealed class StreamScheduler : IDisposable
         }
     }
 
-    /// <summary>Waits on the host for the operations that the host's own accesses have to come after.</summary>
+    /// <summary>
+    /// Waits on the host for the operations that the host's own accesses have to come after. What failed on a stream that these
+    /// only depend on is thrown by <see cref="Synchronize"/>.
+    /// </summary>
     /// <param name="accesses">What the host is about to read and write.</param>
-    /// <exception cref="BackendException">Work failed.</exception>
+    /// <exception cref="BackendException">Work of the streams of these operations failed.</exception>
     public void WaitFor(params ReadOnlySpan<Access> accesses)
     {
         lock (_gate)

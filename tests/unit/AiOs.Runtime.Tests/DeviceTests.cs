@@ -60,6 +60,7 @@ public class DeviceTests
         Assert.Throws<ArgumentOutOfRangeException>(() => memory.Span.Slice(2, 3).Length);
         Assert.Throws<ArgumentOutOfRangeException>(() => memory.Span.Slice(-1, 1).Length);
         Assert.Throws<ArgumentOutOfRangeException>(() => device.Allocate<int>(-1, stream));
+        Assert.Throws<ArgumentOutOfRangeException>(() => device.Allocate<int>(long.MaxValue / 2, stream));
     }
 
     [Fact]
