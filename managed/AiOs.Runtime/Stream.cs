@@ -179,6 +179,7 @@ public sealed class Stream : IDisposable
         Check(Device.Driver.Wait(Handle, recorded.Handle), "stream_wait_event");
         if (recorded.Device == Device) // The clocks of another device number other streams.
         {
+            Graph.Recording?.Save(this);
             Device.Clocks.Wait(Clock, recorded.Clock);
         }
     }

@@ -28,6 +28,8 @@ public sealed class Graph : IDisposable
     private readonly List<GCHandle> _calls = [];
     private readonly List<Varying> _varying = [];
     private readonly List<(Stream Stream, int Owner)> _owners = [];
+    private readonly List<(Stream Stream, VectorClock Clock)> _saved = [];
+    private readonly VectorClock _launched = new();
     private readonly TimeSpan _recordTime;
     private aios_graph _handle;
     private GraphShape _shape;
@@ -130,6 +132,11 @@ public sealed class Graph : IDisposable
     {
         ArgumentNullException.ThrowIfNull(stream);
         Device.Require(stream.Device, "stream", nameof(stream));
+        if (_launchedOn is not null && _launchedOn != stream && !stream.IsCapturing)
+        {
+            Device.Clocks.Wait(stream.Clock, _launched); // Launches run one after the other.
+        }
+
         if (_accesses is not null)
         {
             Device.Races!.Launch(stream, _accesses);
@@ -141,6 +148,7 @@ public sealed class Graph : IDisposable
         _launchTime += Stopwatch.GetElapsedTime(start);
         _launches++;
         _launchedOn = stream;
+        Device.Clocks.Record(stream.Clock, _launched);
     }
 
     /// <summary>
@@ -238,6 +246,18 @@ public sealed class Graph : IDisposable
         return owner;
     }
 
+    /// <summary>
+    /// Notes what a stream comes after before it waits: in a capture it only seems to, and when the capture has ended, its own
+    /// work is in the order that it was before.
+    /// </summary>
+    internal void Save(Stream stream)
+    {
+        if (stream.IsCapturing && !_saved.Exists(entry => entry.Stream == stream))
+        {
+            _saved.Add((stream, Device.Clocks.Save(stream.Clock)));
+        }
+    }
+
     /// <summary>A handle to what a recorded callback calls, for as long as the graph lives.</summary>
     internal static GCHandle Keep(Stream stream, Action action)
     {
@@ -259,6 +279,8 @@ public sealed class Graph : IDisposable
         finally
         {
             t_recording = null;
+            _saved.ForEach(entry => Device.Clocks.Restore(entry.Stream.Clock, entry.Clock));
+            _saved.Clear();
         }
     }
 

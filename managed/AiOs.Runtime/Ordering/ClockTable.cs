@@ -134,6 +134,27 @@ internal sealed class ClockTable
         }
     }
 
+    /// <summary>What the stream is known to come after, for <see cref="Restore"/>.</summary>
+    public VectorClock Save(int stream)
+    {
+        lock (_gate)
+        {
+            var saved = new VectorClock();
+            saved.Join(_streams[stream]);
+            return saved;
+        }
+    }
+
+    /// <summary>Forgets what the stream has waited for since its clock was saved.</summary>
+    public void Restore(int stream, VectorClock saved)
+    {
+        lock (_gate)
+        {
+            _streams[stream].Clear();
+            _streams[stream].Join(saved);
+        }
+    }
+
     /// <summary>
     /// A copy for the calling thread of what an event stands for, to be taken before the device is asked about it: the
     /// answer may already be about a later recording.

@@ -222,6 +222,30 @@ public class GraphTests
         Assert.Equal(0, device.Memory.Statistics.ReservedBytes);
     }
 
+    [Fact]
+    public void What_waits_in_a_capture_has_waited_for_nothing()
+    {
+        using Device device = Device.Open(options: new DeviceOptions { DetectRaces = false });
+        using Stream stream = device.CreateStream(), other = device.CreateStream();
+        using Event begun = device.CreateEvent(), joined = device.CreateEvent();
+        nint address;
+        using (DeviceMemory<float> used = device.Allocate<float>(1 << 20, stream))
+        {
+            address = used.Pointer;
+            used.Span.Fill(0, stream);
+        }
+
+        using Graph graph = Graph.Capture(stream, s =>
+        {
+            s.Record(begun);
+            other.WaitFor(begun);
+            other.Record(joined);
+            s.WaitFor(joined);
+        });
+        using DeviceMemory<float> memory = device.Allocate<float>(1 << 20, other);
+        Assert.NotEqual(address, memory.Pointer);
+    }
+
     private static T[] Read<T>(DeviceMemory<T> memory, Stream stream)
         where T : unmanaged
     {

@@ -231,6 +231,21 @@ public sealed record PlantedRace(string Name, RaceKind Kind, string? First, stri
             graph.Launch(lab.A);
             lab.A.Synchronize();
         }),
+        new("a stream that waited in a capture only", RaceKind.Unordered, "aios_fill", "aios_cast", (lab, correct) =>
+        {
+            using Event begun = lab.Device.CreateEvent(), joined = lab.Device.CreateEvent();
+            lab.Fill(lab.A, lab.X);
+            using Graph graph = Graph.Capture(lab.A, stream =>
+            {
+                stream.Record(begun);
+                lab.B.WaitFor(begun);
+                lab.Fill(lab.B, lab.Y);
+                lab.B.Record(joined);
+                stream.WaitFor(joined);
+            });
+            lab.Order(lab.A, lab.B, correct);
+            lab.Cast(lab.B, lab.Z, lab.X);
+        }),
         new("a launch beyond the end of its block", RaceKind.OutOfBounds, null, "aios_fill", (lab, correct) =>
             lab.Fill(lab.A, lab.X.Pointer, N + (correct ? 0 : 1))),
         new("a launch on memory that is nobody's", RaceKind.OutOfBounds, null, "aios_fill", (lab, correct) =>
