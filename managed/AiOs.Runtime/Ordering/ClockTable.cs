@@ -57,6 +57,7 @@ internal sealed class ClockTable
     {
         lock (_gate)
         {
+            _host.Join(_streams[stream]); // What it waited for has run, too.
             _host.Raise(stream, _released[stream] = Next(stream));
             _streams[stream].Clear();
             _retired.Push(stream);

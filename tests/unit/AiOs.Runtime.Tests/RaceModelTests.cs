@@ -29,7 +29,7 @@ public sealed class RaceModelTests
         int races = 0, clean = 0;
         for (int step = 0; step < Steps; step++)
         {
-            int s = random.Next(Streams), e = random.Next(Events), choice = random.Next(20);
+            int s = random.Next(Streams), e = random.Next(Events), choice = random.Next(22);
             switch (choice)
             {
                 case < 9:
@@ -50,7 +50,15 @@ public sealed class RaceModelTests
                     streams[s].WaitFor(events[e]);
                     model.Wait(s, e);
                     break;
-                default:
+                case 19:
+                    streams[s].Dispose(); // Its work is done, and the next one may have its number.
+                    streams[s] = device.CreateStream();
+                    model.Renew(s);
+                    break;
+                case 20 when streams[s].IsIdle:
+                    model.Synchronize(s);
+                    break;
+                case 21:
                     if (random.Next(2) == 0)
                     {
                         streams[s].Synchronize();
@@ -94,6 +102,12 @@ public sealed class RaceModelTests
             _streams[stream][_accesses.Count] = true;
             _accesses.Add((start, end, isWrite));
             return races;
+        }
+
+        public void Renew(int stream)
+        {
+            Synchronize(stream);
+            _streams[stream].SetAll(false);
         }
 
         // What the host has seen done comes before whatever is enqueued from then on, so it passes on with the stream.
