@@ -6,23 +6,29 @@ using AiOs.Interop;
 namespace AiOs.Runtime;
 
 /// <summary>A function of the host among the work of a stream.</summary>
-internal sealed unsafe class HostCall(Stream stream, Action action)
+internal sealed unsafe class HostCall(Stream stream, Action action, Operation? place = null)
 {
     /// <summary>Bytes of the text that a callback may leave, with its zero.</summary>
     private const int MessageBytes = 512;
 
     [ThreadStatic]
-    private static Stream? t_stream;
+    private static HostCall? t_running;
 
     private readonly string? _site = stream.Device.CapturesCallSites ? CallSites.Here() : null;
 
-    /// <summary>The stream whose function the calling thread runs; null when it runs none.</summary>
-    public static Stream? Running => t_stream;
+    /// <summary>The call that the calling thread runs; null when it runs none.</summary>
+    public static HostCall? Running => t_running;
+
+    /// <summary>The stream in whose order it runs.</summary>
+    public Stream Stream => stream;
+
+    /// <summary>Its place in that order, where it was enqueued; null when it was captured, or nobody asks for it.</summary>
+    public Operation? Place => place;
 
     /// <summary>Enqueues one call.</summary>
     public static aios_status Enqueue(Stream stream, Action action)
     {
-        var handle = GCHandle.Alloc(new HostCall(stream, action));
+        var handle = GCHandle.Alloc(new HostCall(stream, action, stream.Device.Races?.Note("host", stream.Clock)));
         aios_status status = stream.Device.Driver.Call(stream.Handle, &RunOnce, GCHandle.ToIntPtr(handle));
         if (status != aios_status.Ok)
         {
@@ -59,7 +65,7 @@ internal sealed unsafe class HostCall(Stream stream, Action action)
 
         try
         {
-            t_stream = stream;
+            t_running = this;
             action();
             return aios_status.Ok;
         }
@@ -80,7 +86,7 @@ internal sealed unsafe class HostCall(Stream stream, Action action)
         }
         finally
         {
-            t_stream = null;
+            t_running = null;
         }
     }
 }

@@ -394,6 +394,8 @@ public sealed class Stream : IDisposable
 
         if (bytes > 0)
         {
+            Device.Races?.Enqueue(this, "copy", [Accessed("source", source, bytes, false)]);
+            destinationStream.Device.Races?.Enqueue(destinationStream, "copy", [Accessed("destination", destination, bytes, true)]);
             using Event free = destinationStream.Device.CreateEvent(), copied = Device.CreateEvent();
             destinationStream.Record(free);
             Check(Device.Driver.Wait(Handle, free.Handle), "stream_wait_event");
@@ -403,13 +405,17 @@ public sealed class Stream : IDisposable
         }
     }
 
-    /// <summary>Enqueues a copy from or to host memory that is no pinned memory; it has to be waited for.</summary>
+    /// <summary>Enqueues a copy from or to host memory, pinned or not; it has to be waited for.</summary>
     internal void CopyHost(nint destination, nint source, long bytes, bool toHost)
     {
         if (bytes > 0)
         {
-            Device.Races?.Enqueue(
-                this, "copy", [toHost ? Accessed("source", source, bytes, false) : Accessed("destination", destination, bytes, true)]);
+            if (Device.Races is { } races)
+            {
+                RangeAccess written = Accessed("destination", destination, bytes, true), read = Accessed("source", source, bytes, false);
+                races.Enqueue(this, "copy", races.Knows(toHost ? destination : source, bytes) ? [written, read] : [toHost ? read : written]);
+            }
+
             EnqueueCopy(destination, source, bytes);
         }
     }

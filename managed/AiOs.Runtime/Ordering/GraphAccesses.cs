@@ -26,8 +26,8 @@ internal sealed class GraphAccesses(ClockTable clocks)
     }
 
     /// <summary>Sets what the node accesses that is being captured.</summary>
-    /// <returns>The accesses of the nodes before, which it must be in order with; null when that is not to be checked.</returns>
-    public static AccessHistory? Set(Stream stream, ReadOnlySpan<RangeAccess> accesses)
+    /// <returns>The node; null when nobody asks for it.</returns>
+    public static Place? Set(Stream stream, ReadOnlySpan<RangeAccess> accesses)
     {
         (GraphAccesses? graph, int first, bool isUpdate) = t_scope;
         if (graph is null)
@@ -41,8 +41,20 @@ internal sealed class GraphAccesses(ClockTable clocks)
             graph._nodes.Add([]);
         }
 
+        var place = new Place(graph, node, graph._nodes[node], isUpdate ? null : graph._history);
         graph._nodes[node] = accesses.ToArray();
-        return isUpdate ? null : graph._history;
+        return place;
+    }
+
+    /// <summary>A node that is being captured.</summary>
+    /// <param name="Graph">Its graph.</param>
+    /// <param name="Node">Its number.</param>
+    /// <param name="Earlier">What it accessed before an update.</param>
+    /// <param name="Before">The accesses of the nodes before, which it must be in order with; null when that is not to be checked.</param>
+    internal sealed record Place(GraphAccesses Graph, int Node, RangeAccess[] Earlier, AccessHistory? Before)
+    {
+        /// <summary>The work was refused: the node is what it was.</summary>
+        public void Withdraw() => Graph._nodes[Node] = Earlier;
     }
 
     /// <summary>What the calling thread captures into; disposing a scope makes it that again.</summary>

@@ -15,7 +15,7 @@ internal sealed unsafe class LaunchObserver(RaceDetector detector, KernelTable k
 
     public override aios_status Close(AccessList accesses, aios_status status)
     {
-        ((Operation)accesses.State!).IsWithdrawn = status != aios_status.Ok;
+        detector.Close((Operation)accesses.State!, accesses.Accesses, status == aios_status.Ok);
         return status;
     }
 

@@ -150,11 +150,16 @@ public sealed class RaceDetector
     {
         if (bytes > 0)
         {
-            // A function that a stream calls has the stream's place in the order.
-            Operation operation = Note("host", HostCall.Running is { } stream ? stream.Clock : Host);
+            // A function that a stream calls has its place in the stream's order, whenever it runs.
+            HostCall? call = HostCall.Running;
+            Operation operation = call?.Place ?? Note("host", call?.Stream.Clock ?? Host);
+            var access = new RangeAccess("", new StridedRange(address, bytes), isWrite);
             lock (_gate)
             {
-                Judge(operation, new RangeAccess("", new StridedRange(address, bytes), isWrite));
+                if (Judge(operation, access) && call?.Place is not null)
+                {
+                    HistoryOf(operation, access)?.Add(operation, access);
+                }
             }
 
             ThrowPending();
@@ -165,7 +170,11 @@ public sealed class RaceDetector
     /// <exception cref="RaceException">An access is in conflict, or its memory is not allocated.</exception>
     internal void Enqueue(Stream stream, string name, ReadOnlySpan<RangeAccess> accesses)
     {
-        _ = Admit(stream, name, accesses);
+        if (Admit(stream, name, accesses) is { } operation)
+        {
+            Close(operation, accesses, wasEnqueued: true);
+        }
+
         ThrowPending();
     }
 
@@ -173,30 +182,50 @@ public sealed class RaceDetector
     internal Operation? Admit(Stream stream, string name, ReadOnlySpan<RangeAccess> accesses)
     {
         Operation operation = Note(name, stream.Clock);
-        bool isCaptured = stream.IsCapturing;
-        AccessHistory? nodes = isCaptured ? GraphAccesses.Set(stream, accesses) : null;
+        operation.IsCaptured = stream.IsCapturing;
+        operation.Node = operation.IsCaptured ? GraphAccesses.Set(stream, accesses) : null;
         lock (_gate)
         {
             bool isFine = true;
             foreach (RangeAccess access in accesses)
             {
                 // What is captured does not run: it is in conflict with other nodes only.
-                isFine &= isCaptured ? nodes is null || Judge(RaceKind.Unordered, operation, access, nodes) : Judge(operation, access);
+                isFine &= !operation.IsCaptured ? Judge(operation, access)
+                    : operation.Node?.Before is not { } nodes || Judge(RaceKind.Unordered, operation, access, nodes);
             }
 
             if (!isFine && Throws)
             {
+                operation.Node?.Withdraw();
                 return null;
             }
 
             foreach (RangeAccess access in accesses)
             {
-                AccessHistory? history = isCaptured ? nodes : _blocks.Find(access.Range.Start)?.History;
-                history?.Add(operation, access);
+                HistoryOf(operation, access)?.Add(operation, access);
             }
         }
 
         return operation;
+    }
+
+    /// <summary>Notes whether what was admitted has been enqueued. What was refused never runs, and stands for nothing else.</summary>
+    internal void Close(Operation operation, ReadOnlySpan<RangeAccess> accesses, bool wasEnqueued)
+    {
+        operation.IsWithdrawn = !wasEnqueued;
+        if (!wasEnqueued)
+        {
+            operation.Node?.Withdraw();
+            return;
+        }
+
+        lock (_gate)
+        {
+            foreach (RangeAccess access in accesses)
+            {
+                HistoryOf(operation, access)?.Forget(operation, access);
+            }
+        }
     }
 
     /// <summary>Notes a launch of a graph that is about to be enqueued.</summary>
@@ -221,11 +250,21 @@ public sealed class RaceDetector
                 foreach (KnownBlock block in _blocks.Overlapping(access.Range.Start, access.Range.End))
                 {
                     block.History.Add(operation, access);
+                    block.History.Forget(operation, access);
                 }
             }
         }
 
         ThrowPending();
+    }
+
+    /// <summary>Whether a range is all in memory that is watched, which ordinary host memory is not.</summary>
+    internal bool Knows(nint address, long bytes)
+    {
+        lock (_gate)
+        {
+            return _blocks.Find(address) is { Freed: null } block && address + bytes <= block.End;
+        }
     }
 
     /// <summary>Whether the host can read device memory now, as work enqueued now on the stream will find it.</summary>
@@ -244,7 +283,7 @@ public sealed class RaceDetector
                 return false;
             }
 
-            if (block.History.FindConflict(access, Host, out _, out _) is null)
+            if (block.History.FindConflict(access, null, out _, out _) is null)
             {
                 return true;
             }
@@ -272,11 +311,16 @@ public sealed class RaceDetector
 
     private bool IsGraphs(int clock) => _aliases.GetValueOrDefault(clock, clock) != clock;
 
-    private Operation Note(string name, int clock)
+    /// <summary>What is given to a stream now, or done by the host.</summary>
+    internal Operation Note(string name, int clock)
     {
         clock = _aliases.GetValueOrDefault(clock, clock);
-        return new(name, clock, clock == Host ? 0 : _device.Clocks.Pending(clock), new StackTrace(false));
+        return clock == Host ? new Operation(name, Host, 0, new VectorClock(), new StackTrace(false))
+            : new Operation(name, clock, _device.Clocks.Pending(clock), _device.Clocks.Save(clock), new StackTrace(false));
     }
+
+    private AccessHistory? HistoryOf(Operation operation, in RangeAccess access) =>
+        operation.IsCaptured ? operation.Node?.Before : _blocks.Find(access.Range.Start)?.History;
 
     private bool Judge(Operation operation, in RangeAccess access)
     {
@@ -296,7 +340,7 @@ public sealed class RaceDetector
     }
 
     private bool Judge(RaceKind kind, Operation operation, in RangeAccess access, AccessHistory history) =>
-        history.FindConflict(access, operation.Clock, out long start, out long end) is not { } past
+        history.FindConflict(access, operation, out long start, out long end) is not { } past
         || Report(kind, operation, access, past.Operation.Side(past.Access.Name, past.Access.IsWrite), start, end - start);
 
     private bool Report(RaceKind kind, Operation operation, in RangeAccess access, RaceSide? first, long start, long bytes)

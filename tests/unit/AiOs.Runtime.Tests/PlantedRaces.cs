@@ -43,6 +43,59 @@ public sealed record PlantedRace(string Name, RaceKind Kind, string? First, stri
             RaceLab.Wait(lab.A, correct);
             lab.Pinned.GetSpan().Clear();
         }),
+        new("host reads what an asynchronous copy still writes", RaceKind.HostTooEarly, "copy", "host", (lab, correct) =>
+        {
+            using var go = new ManualResetEventSlim(correct);
+            lab.A.Enqueue(() => go.Wait());
+            Task copy = lab.X.CopyToAsync(lab.Pinned.Memory, lab.A).AsTask();
+            try
+            {
+                if (correct)
+                {
+                    copy.Wait();
+                }
+
+                Assert.Equal(N, lab.Pinned.ReadOnlySpan.Length);
+            }
+            finally
+            {
+                go.Set();
+                copy.Wait();
+            }
+        }),
+        new("host function reads what another stream overwrites", RaceKind.Unordered, "host", "copy", (lab, correct) =>
+        {
+            lab.A.Enqueue(() => _ = lab.Pinned.ReadOnlySpan[0]);
+            lab.Order(lab.A, lab.B, correct);
+            lab.WaitUntilIdle(lab.A);
+            lab.B.Copy(lab.Pinned.Pointer, lab.X.Pointer, lab.Pinned.Bytes);
+        }),
+        new("copy to another device before its source is written", RaceKind.Unordered, "aios_fill", "copy", (lab, correct) =>
+        {
+            using Device other = Device.Open(options: new DeviceOptions { DetectRaces = true });
+            using Stream there = other.CreateStream();
+            using DeviceMemory<float> target = other.Allocate<float>(N, there);
+            lab.Fill(lab.A, lab.X);
+            lab.Order(lab.A, lab.B, correct);
+            lab.X.Span.CopyTo(target.Span, lab.B);
+            lab.Device.Synchronize();
+        }),
+        new("copy to another device into memory in use there", RaceKind.Unordered, "fill", "copy", (lab, correct) =>
+        {
+            using Device other = Device.Open(options: new DeviceOptions { DetectRaces = true });
+            using Stream there = other.CreateStream(), user = other.CreateStream();
+            using DeviceMemory<float> target = other.Allocate<float>(N, there);
+            user.Fill(target.On(user), 0, target.Bytes);
+            using Event filled = other.CreateEvent();
+            user.Record(filled);
+            if (correct)
+            {
+                there.WaitFor(filled);
+            }
+
+            lab.X.Span.CopyTo(target.Span, lab.B);
+            lab.Device.Synchronize();
+        }),
         new("double buffering without a wait", RaceKind.HostTooEarly, "copy", "host", (lab, correct) =>
         {
             using PinnedMemory<float> other = lab.Device.AllocatePinned<float>(N);

@@ -74,6 +74,66 @@ public sealed class RaceDetectorTests
     }
 
     [Fact]
+    public unsafe void A_launch_that_was_refused_stands_for_nothing_before_it()
+    {
+        using var lab = new RaceLab();
+        lab.Fill(lab.A, lab.X);
+        lab.Order(lab.A, lab.B, true);
+        Assert.NotEqual(aios_status.Ok, lab.Device.Kernels.aios_fill(lab.B.Handle, (void*)lab.X.Pointer, lab.X.Bytes, 1, aios_dtype.I8));
+        Assert.Equal("aios_fill", Assert.Throws<RaceException>(() => lab.Fill(lab.C, lab.X)).Report.First!.Operation);
+    }
+
+    [Fact]
+    public unsafe void A_launch_that_was_refused_in_a_capture_is_none_of_the_graphs()
+    {
+        using var lab = new RaceLab();
+        using Graph graph = Graph.Capture(lab.A, stream =>
+        {
+            lab.Fill(stream, lab.X);
+            Assert.NotEqual(aios_status.Ok, lab.Device.Kernels.aios_fill(stream.Handle, (void*)lab.Y.Pointer, 8, 1, aios_dtype.I8));
+        });
+        lab.Fill(lab.B, lab.Y);
+        graph.Launch(lab.A);
+    }
+
+    [Fact]
+    public void Launches_of_a_graph_are_in_order_on_whatever_streams()
+    {
+        using var lab = new RaceLab();
+        using Graph graph = Graph.Capture(lab.A, stream => lab.Fill(stream, lab.X));
+        lab.Fill(lab.A, lab.Y);
+        graph.Launch(lab.A);
+        lab.Fill(lab.A, lab.Z);
+        graph.Launch(lab.B);
+        lab.Cast(lab.B, lab.Y, lab.X);
+        Assert.Throws<RaceException>(() => lab.Cast(lab.B, lab.X, lab.Z));
+    }
+
+    [Fact]
+    public void A_host_function_has_its_place_however_late_it_runs()
+    {
+        using var lab = new RaceLab();
+        using var go = new ManualResetEventSlim();
+        lab.Races.Throws = false;
+        using PinnedMemory<float> other = lab.Device.AllocatePinned<float>(16);
+        lab.C.Copy(other.Pointer, lab.X.Pointer, other.Bytes);
+        lab.C.Record(lab.Event);
+        lab.A.Enqueue(() =>
+        {
+            go.Wait();
+            _ = lab.Pinned.ReadOnlySpan[0];
+            _ = other.ReadOnlySpan[0];
+        });
+        lab.A.WaitFor(lab.Event); // Too late for the function, which reads what the copy on C writes.
+        lab.Order(lab.A, lab.B, true);
+        lab.B.Copy(lab.Pinned.Pointer, lab.X.Pointer, lab.Pinned.Bytes); // After the function, though it is noted first.
+        go.Set();
+        lab.Device.Synchronize();
+        RaceReport report = Assert.Single(lab.Races.Reports);
+        Assert.Equal(("copy", "host", (long)other.Pointer), (report.First!.Operation, report.Second.Operation, report.Start));
+    }
+
+    [Fact]
     public void What_the_host_has_seen_done_is_ordered_for_everybody()
     {
         using var lab = new RaceLab();

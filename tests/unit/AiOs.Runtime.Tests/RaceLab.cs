@@ -67,6 +67,9 @@ public sealed unsafe class RaceLab : IDisposable
         }
     }
 
+    /// <summary>Waits for a stream without anybody learning of it.</summary>
+    public void WaitUntilIdle(Stream stream) => Device.Driver.Synchronize(stream.Handle);
+
     public void Fill(Stream stream, DeviceMemory<float> target) => Fill(stream, target.Pointer);
 
     public void Fill(Stream stream, nint target, long n = N) =>
