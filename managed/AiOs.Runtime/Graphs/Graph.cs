@@ -16,7 +16,8 @@ namespace AiOs.Runtime;
 /// </para>
 /// <para>
 /// Memory that is allocated while it is recorded is the graph's: freed, it serves the rest of the recording and nobody
-/// else before the graph is disposed. Memory that was allocated before has to outlive the graph.
+/// else before the graph is disposed, and what is enqueued after that must not use it. Memory that was allocated before has
+/// to outlive the graph.
 /// </para>
 /// </remarks>
 public sealed class Graph : IDisposable
