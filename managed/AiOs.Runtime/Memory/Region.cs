@@ -28,9 +28,12 @@ internal enum RegionState : byte
 /// A run of addresses; all regions together tile the range. Links are indices into the table, and -1 ends a list. The core
 /// owns place and neighbours; a live, cached or parked region's other fields belong to the front of its stream.
 /// </summary>
-[StructLayout(LayoutKind.Auto)]
+[StructLayout(LayoutKind.Sequential, Size = Bytes)]
 internal struct Region
 {
+    /// <summary>A line of the cache, which regions of several threads' streams do not share.</summary>
+    public const int Bytes = 64;
+
     /// <summary>Start within the range, in bytes.</summary>
     public long Offset;
 

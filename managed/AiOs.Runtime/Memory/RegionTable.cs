@@ -1,17 +1,19 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace AiOs.Runtime;
 
 /// <summary>
 /// Regions by index, in pieces that never move: an entry may be used under its front's lock while the core adds others
-/// under its own.
+/// under its own. Each entry is one line of the cache, and nothing that is read on the way to it lies on one with an entry.
 /// </summary>
-internal sealed class RegionTable
+internal sealed unsafe class RegionTable
 {
     private const int PieceBits = 10;
     private const int PieceSize = 1 << PieceBits;
 
-    private Region[][] _pieces = [new Region[PieceSize]];
+    private readonly List<Region[]> _memory = [];
+    private Region*[] _pieces = [];
     private int _firstUnused = -1;
 
     /// <summary>One more than the greatest index ever handed out.</summary>
@@ -36,7 +38,7 @@ internal sealed class RegionTable
             index = End;
             if (index == _pieces.Length << PieceBits)
             {
-                _pieces = [.. _pieces, new Region[PieceSize]];
+                AddPiece();
             }
 
             End = index + 1;
@@ -63,5 +65,16 @@ internal sealed class RegionTable
         region.State = RegionState.Unused;
         region.ListNext = _firstUnused;
         _firstUnused = index;
+    }
+
+    private void AddPiece()
+    {
+        Region[] memory = GC.AllocateArray<Region>(PieceSize + 1, pinned: true);
+        _memory.Add(memory);
+        var start = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(memory));
+        Region*[] pieces = new Region*[_pieces.Length + 1];
+        _pieces.CopyTo(pieces, 0);
+        pieces[^1] = (Region*)((start + Region.Bytes - 1) & -Region.Bytes);
+        _pieces = pieces;
     }
 }
