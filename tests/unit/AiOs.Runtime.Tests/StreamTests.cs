@@ -148,6 +148,7 @@ public class StreamTests
         release.Set();
         await wait;
         Assert.True(ran);
+        stream.Synchronize(); // Who is told of the work's end may look before the telling has ended.
         Assert.True(stream.IsIdle);
     }
 
