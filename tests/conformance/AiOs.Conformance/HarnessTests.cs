@@ -116,4 +116,20 @@ public sealed unsafe class HarnessTests
 
     private static string? Unavailable() =>
         Backends.Probe().Single(probe => probe.Name == "cpu") is { Available: false } probe ? $"backend cpu: {probe.Problem}" : null;
+
+    [Fact]
+    public void Parts_have_every_case_once()
+    {
+        Part[] parts = [.. Enumerable.Range(1, 6).Select(number => Part.Parse($"{number}/6"))];
+        Assert.All(Enumerable.Range(0, 100), index => Assert.Single(parts, part => part.Has(index)));
+        Assert.All(Enumerable.Range(0, 100), index => Assert.True(Part.Parse(null).Has(index)));
+    }
+
+    [Theory]
+    [InlineData("0/3")]
+    [InlineData("4/3")]
+    [InlineData("1/0")]
+    [InlineData("2")]
+    [InlineData("-1/3")]
+    public void What_is_no_part_is_refused(string text) => Assert.Throws<FormatException>(() => Part.Parse(text));
 }
