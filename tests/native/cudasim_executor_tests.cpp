@@ -5,6 +5,10 @@
 #include <set>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 using namespace cudasim_test;
 
 namespace {
@@ -40,6 +44,35 @@ TEST(Executor, IndicesOfThreeDimensions) {
   for (unsigned count : seen)
     ASSERT_EQ(count, 1u);
 }
+
+#if defined(__x86_64__)
+/// Whether the upper halves of vector registers hold values: the processor's own account of it.
+bool upper_registers_used() {
+  uint32_t used, unused;
+  asm volatile("xgetbv" : "=a"(used), "=d"(unused) : "c"(1));
+  return (used & 4) != 0;
+}
+
+__global__ void look_at_registers(bool *used) {
+  *used = upper_registers_used();
+}
+
+TEST(Executor, KernelsBeginWithClearUpperRegisters) {
+  uint32_t features = 0, unused;
+  if (!__builtin_cpu_supports("avx2") || !__get_cpuid_count(0xd, 1, &features, &unused, &unused, &unused) ||
+      (features & 4) == 0)
+    GTEST_SKIP() << "this processor does not tell of its vector registers";
+  asm volatile("vzeroupper" ::: "memory");
+  if (upper_registers_used())
+    GTEST_SKIP() << "this processor does not follow the use of its vector registers";
+  bool inside = true;
+  asm volatile("vpcmpeqd %%ymm7, %%ymm7, %%ymm7" ::: "xmm7");
+  ASSERT_TRUE(upper_registers_used());
+  Outcome outcome = run(1, 1, 1, 0, look_at_registers, &inside);
+  ASSERT_TRUE(outcome.ok) << outcome.message;
+  EXPECT_FALSE(inside);
+}
+#endif
 
 __global__ void block_sum(const float *x, float *sums) {
   Shared<float> partial(0);

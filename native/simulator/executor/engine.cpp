@@ -6,6 +6,7 @@
 
 #include "../instructions/asynchrony.h"
 #include "device.h"
+#include "registers.h"
 #include "report.h"
 #include "signals.h"
 #include "sync.h"
@@ -39,6 +40,7 @@ Engine &Engine::get() {
 }
 
 Outcome run_grid(const Launch &launch) {
+  clear_upper_registers();
   SignalGuard guard;
   return Engine::get().run(launch);
 }
