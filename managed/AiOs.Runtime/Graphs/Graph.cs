@@ -17,7 +17,7 @@ namespace AiOs.Runtime;
 /// <para>
 /// Memory that is allocated while it is recorded is the graph's: freed, it serves the rest of the recording and nobody
 /// else before the graph is disposed, and what is enqueued after that must not use it. Memory that was allocated before has
-/// to outlive the graph.
+/// to outlive the graph. <see cref="RaceDetector"/> reports both.
 /// </para>
 /// </remarks>
 public sealed class Graph : IDisposable

@@ -240,7 +240,7 @@ public sealed class CachingAllocator
         lock (_gate)
         {
             _pool.RetireStream(owner);
-            _device.Races?.Alias(owner, owner);
+            _device.Races?.Disposed(owner);
             _device.Clocks.RemoveStream(owner);
         }
     }

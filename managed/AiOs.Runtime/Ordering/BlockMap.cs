@@ -1,16 +1,19 @@
 namespace AiOs.Runtime;
 
 /// <summary>A block that is allocated, or was freed and not yet given out again.</summary>
-internal sealed class KnownBlock(long start, long end, AccessHistory history, Operation? freed)
+/// <param name="Start">Its first address.</param>
+/// <param name="End">The address behind it.</param>
+/// <param name="History">Its accesses.</param>
+internal sealed record KnownBlock(long Start, long End, AccessHistory History)
 {
-    public long Start { get; } = start;
+    /// <summary>The allocation; null for memory of another library.</summary>
+    public Operation? Allocated { get; init; }
 
-    public long End { get; } = end;
-
-    public AccessHistory History { get; } = history;
+    /// <summary>The graph's owner in the clock table, when the block was allocated while a graph was recorded.</summary>
+    public int? Graph { get; init; }
 
     /// <summary>The free; null while the block is allocated.</summary>
-    public Operation? Freed { get; } = freed;
+    public Operation? Freed { get; init; }
 
     /// <summary>How often the memory was imported from another library; 0 for memory of the device.</summary>
     public int Imports { get; set; }
@@ -37,7 +40,7 @@ internal sealed class BlockMap(ClockTable clocks)
     }
 
     /// <summary>Adds a block that was allocated. It takes the place, and the history, of what was freed there.</summary>
-    public KnownBlock Allocate(long start, long end)
+    public KnownBlock Allocate(long start, long end, Operation allocated, int? graph)
     {
         var history = new AccessHistory(clocks);
         int i = Math.Max(0, IndexOf(start));
@@ -56,14 +59,26 @@ internal sealed class BlockMap(ClockTable clocks)
             i = Keep(i, old, end, old.End);
         }
 
-        var block = new KnownBlock(start, end, history, null);
+        var block = new KnownBlock(start, end, history) { Allocated = allocated, Graph = graph };
         _blocks.Insert(IndexOf(start) + 1, block);
         return block;
     }
 
     /// <summary>Marks a block as freed.</summary>
     public void Free(KnownBlock block, Operation freed) =>
-        _blocks[IndexOf(block.Start)] = new KnownBlock(block.Start, block.End, block.History, freed);
+        _blocks[IndexOf(block.Start)] = block with { Freed = freed };
+
+    /// <summary>Marks all blocks of a graph as freed.</summary>
+    public void FreeGraph(int graph, Operation freed)
+    {
+        for (int i = 0; i < _blocks.Count; i++)
+        {
+            if (_blocks[i] is { Freed: null } block && block.Graph == graph)
+            {
+                _blocks[i] = block with { Freed = freed };
+            }
+        }
+    }
 
     /// <summary>Adds memory of another library. Imports that overlap are one block; what the device has allocated stays its own.</summary>
     public void Import(long start, long end)
@@ -87,7 +102,7 @@ internal sealed class BlockMap(ClockTable clocks)
             }
         }
 
-        _blocks.Insert(IndexOf(start) + 1, new KnownBlock(start, end, history, null) { Imports = imports });
+        _blocks.Insert(IndexOf(start) + 1, new KnownBlock(start, end, history) { Imports = imports });
     }
 
     /// <summary>Takes one import of an address back.</summary>
@@ -109,7 +124,7 @@ internal sealed class BlockMap(ClockTable clocks)
 
         var history = new AccessHistory(clocks);
         history.Inherit(old.History, start, end);
-        _blocks.Insert(at, new KnownBlock(start, end, history, old.Freed));
+        _blocks.Insert(at, old with { Start = start, End = end, History = history });
         return at + 1;
     }
 

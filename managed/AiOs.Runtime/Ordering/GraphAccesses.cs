@@ -8,11 +8,11 @@ internal sealed class GraphAccesses(ClockTable clocks)
     [ThreadStatic]
     private static Scope t_scope;
 
-    private readonly List<RangeAccess[]> _nodes = [];
+    private readonly List<RecordedAccess[]> _nodes = [];
     private readonly AccessHistory _history = new(clocks);
 
     /// <summary>All accesses of all nodes.</summary>
-    public IEnumerable<RangeAccess> All => _nodes.SelectMany(node => node);
+    public IEnumerable<RecordedAccess> All => _nodes.SelectMany(node => node);
 
     /// <summary>Until the scope is disposed, what the calling thread captures is the graph's.</summary>
     /// <param name="accesses">The graph's accesses; null when nobody asks for them.</param>
@@ -26,8 +26,11 @@ internal sealed class GraphAccesses(ClockTable clocks)
     }
 
     /// <summary>Sets what the node accesses that is being captured.</summary>
+    /// <param name="stream">The stream that is captured.</param>
+    /// <param name="accesses">What the node accesses.</param>
+    /// <param name="blocks">The memory of now.</param>
     /// <returns>The node; null when nobody asks for it.</returns>
-    public static Place? Set(Stream stream, ReadOnlySpan<RangeAccess> accesses)
+    public static Place? Set(Stream stream, ReadOnlySpan<RangeAccess> accesses, BlockMap blocks)
     {
         (GraphAccesses? graph, int first, bool isUpdate) = t_scope;
         if (graph is null)
@@ -42,16 +45,27 @@ internal sealed class GraphAccesses(ClockTable clocks)
         }
 
         var place = new Place(graph, node, graph._nodes[node], isUpdate ? null : graph._history);
-        graph._nodes[node] = accesses.ToArray();
+        graph._nodes[node] = new RecordedAccess[accesses.Length];
+        for (int i = 0; i < accesses.Length; i++)
+        {
+            KnownBlock? block = blocks.Find(accesses[i].Range.Start);
+            graph._nodes[node][i] = new RecordedAccess(accesses[i], block is { Graph: null, Freed: null } ? block.Allocated : null);
+        }
+
         return place;
     }
+
+    /// <summary>An access of a node.</summary>
+    /// <param name="Access">The access.</param>
+    /// <param name="Allocated">The allocation of its memory; null when that is the graph's own, or not of the device.</param>
+    internal readonly record struct RecordedAccess(RangeAccess Access, Operation? Allocated);
 
     /// <summary>A node that is being captured.</summary>
     /// <param name="Graph">Its graph.</param>
     /// <param name="Node">Its number.</param>
     /// <param name="Earlier">What it accessed before an update.</param>
     /// <param name="Before">The accesses of the nodes before, which it must be in order with; null when that is not to be checked.</param>
-    internal sealed record Place(GraphAccesses Graph, int Node, RangeAccess[] Earlier, AccessHistory? Before)
+    internal sealed record Place(GraphAccesses Graph, int Node, RecordedAccess[] Earlier, AccessHistory? Before)
     {
         /// <summary>The work was refused: the node is what it was.</summary>
         public void Withdraw() => Graph._nodes[Node] = Earlier;

@@ -26,6 +26,9 @@ public sealed class RaceDetector
     /// <summary>The host in the place of a stream's number.</summary>
     internal const int Host = -1;
 
+    /// <summary>Name of the operation that gives a block out.</summary>
+    internal const string Allocation = "allocation";
+
     [ThreadStatic]
     private static RaceReport? t_pending;
 
@@ -101,11 +104,11 @@ public sealed class RaceDetector
     /// <exception cref="RaceException">Work of its earlier owner still uses it.</exception>
     internal void Allocated(nint address, long bytes, int clock)
     {
-        Operation operation = Note("allocation", clock);
+        Operation operation = Note(Allocation, clock);
         var whole = new RangeAccess("", new StridedRange(address, Math.Max(1, bytes)), true);
         lock (_gate)
         {
-            KnownBlock block = _blocks.Allocate(address, address + Math.Max(1, bytes));
+            KnownBlock block = _blocks.Allocate(address, address + Math.Max(1, bytes), operation, IsGraphs(clock) ? clock : null);
             Judge(RaceKind.ReusedTooEarly, operation, whole, block.History);
         }
 
@@ -142,6 +145,18 @@ public sealed class RaceDetector
                 _blocks.Free(block, operation);
             }
         }
+    }
+
+    /// <summary>Notes that a graph was disposed, whose memory an owner had.</summary>
+    internal void Disposed(int owner)
+    {
+        Operation operation = Note("graph disposal", Host);
+        lock (_gate)
+        {
+            _blocks.FreeGraph(owner, operation);
+        }
+
+        _aliases.TryRemove(owner, out _);
     }
 
     /// <summary>Notes that the host accesses device or pinned memory now.</summary>
@@ -183,10 +198,10 @@ public sealed class RaceDetector
     {
         Operation operation = Note(name, stream.Clock);
         operation.IsCaptured = stream.IsCapturing;
-        operation.Node = operation.IsCaptured ? GraphAccesses.Set(stream, accesses) : null;
         lock (_gate)
         {
             bool isFine = true;
+            operation.Node = operation.IsCaptured ? GraphAccesses.Set(stream, accesses, _blocks) : null;
             foreach (RangeAccess access in accesses)
             {
                 // What is captured does not run: it is in conflict with other nodes only.
@@ -236,16 +251,26 @@ public sealed class RaceDetector
         lock (_gate)
         {
             bool isFine = true;
-            foreach (RangeAccess access in accesses.All)
+            foreach ((RangeAccess access, Operation? allocated) in accesses.All)
             {
-                isFine &= _blocks.Find(access.Range.Start) is null or { Freed: not null } ? Judge(operation, access) : true;
+                KnownBlock? found = _blocks.Find(access.Range.Start);
+                if (found is null or { Freed: not null })
+                {
+                    isFine &= Judge(operation, access);
+                }
+                else if (allocated is not null && found.Allocated != allocated)
+                {
+                    RaceSide? next = found.Allocated?.Side("", true);
+                    isFine &= Report(RaceKind.AfterFree, operation, access, next, access.Range.Start, access.Range.Bytes);
+                }
+
                 foreach (KnownBlock block in _blocks.Overlapping(access.Range.Start, access.Range.End))
                 {
                     isFine &= Judge(RaceKind.Unordered, operation, access, block.History);
                 }
             }
 
-            foreach (RangeAccess access in isFine || !Throws ? accesses.All : [])
+            foreach ((RangeAccess access, _) in isFine || !Throws ? accesses.All : [])
             {
                 foreach (KnownBlock block in _blocks.Overlapping(access.Range.Start, access.Range.End))
                 {

@@ -53,7 +53,7 @@ public sealed record RaceReport(RaceKind Kind, RaceSide Second, RaceSide? First,
         RaceKind.HostTooEarly => $"{Second}, but the earlier {First} may still be running; synchronize first",
         RaceKind.FreedTooEarly => $"the memory is freed, but the earlier {First} may still be running, of which its stream does not know; wait for it first",
         RaceKind.ReusedTooEarly => $"the memory is given out again, but the earlier {First} may still be running",
-        RaceKind.AfterFree => $"{Second}, but the memory was freed before",
+        RaceKind.AfterFree => $"{Second}, but the memory was freed before{(First?.Operation == RaceDetector.Allocation ? " and given out again" : "")}",
         _ => $"{Second}, which is not all inside an allocated block",
     };
 

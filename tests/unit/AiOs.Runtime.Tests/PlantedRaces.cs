@@ -268,6 +268,55 @@ public sealed record PlantedRace(string Name, RaceKind Kind, string? First, stri
             graph.Launch(lab.A);
             lab.Device.Synchronize();
         }),
+        new("a graph launched after its input was freed", RaceKind.AfterFree, "free", "graph", (lab, correct) =>
+        {
+            using DeviceMemory<float> input = lab.Device.Allocate<float>(N, lab.A);
+            using Graph graph = Graph.Capture(lab.A, stream => lab.Cast(stream, lab.Y, input));
+            if (!correct)
+            {
+                input.Dispose();
+            }
+
+            graph.Launch(lab.A);
+            lab.A.Synchronize();
+        }),
+        new("a graph launched after its input was given to another", RaceKind.AfterFree, "allocation", "graph", (lab, correct) =>
+        {
+            using DeviceMemory<float> input = lab.Device.Allocate<float>(N, lab.A);
+            nint place = input.Pointer;
+            using Graph graph = Graph.Capture(lab.A, stream => lab.Cast(stream, lab.Y, input));
+            if (!correct)
+            {
+                input.Dispose();
+            }
+
+            using DeviceMemory<float> next = lab.Device.Allocate<float>(N, lab.A);
+            Assert.Equal(correct, next.Pointer != place);
+            graph.Launch(lab.A);
+            lab.A.Synchronize();
+        }),
+        new("memory of a graph used after the graph", RaceKind.AfterFree, "graph disposal", "aios_cast", (lab, correct) =>
+        {
+            DeviceMemory<float>? own = null;
+            Graph graph = Graph.Capture(lab.A, stream =>
+            {
+                own = lab.Device.Allocate<float>(N, stream);
+                lab.Fill(stream, own);
+            });
+            graph.Launch(lab.A);
+            if (correct)
+            {
+                lab.Cast(lab.A, lab.Y, own!);
+            }
+
+            graph.Dispose();
+            if (!correct)
+            {
+                lab.Cast(lab.A, lab.Y, own!);
+            }
+
+            own!.Dispose();
+        }),
         new("branches of a graph that nothing orders", RaceKind.Unordered, "aios_fill", "aios_cast", (lab, correct) =>
         {
             using Event begun = lab.Device.CreateEvent(), filled = lab.Device.CreateEvent(), read = lab.Device.CreateEvent();
