@@ -17,6 +17,7 @@ struct Problem {
   const void *a, *bias;
   void *workspace;
   int64_t m;
+  bool floats; // of c, a and bias; else bf16
 };
 
 /// The product of many rows with integer codes.
@@ -56,6 +57,20 @@ template <class T> void store_row(T *c, const float *sums, const T *bias, int64_
   });
 }
 
+/// sums = the rows of tiles [begin, end) times a strip of `count` outputs from `row` on, which is unpacked here.
+/// Compiled once for both types of the activations.
+template <class Kernel>
+[[gnu::noinline]] void multiply_strip(float *sums, typename Kernel::Right &strip, const typename Kernel::Left &left,
+                                      const aios_qmatrix &w, int64_t row, int64_t count, int64_t begin, int64_t end) {
+  for (int64_t first = 0; first < left.cols; first += Kernel::kStretch) {
+    const int64_t depth = min64(Kernel::kStretch, left.cols - first);
+    strip.fill(w, row, count, first, depth);
+    for (int64_t tile = begin; tile < end; tile++)
+      multiply_tile(sums + (tile - begin) * Kernel::kRows * Kernel::kWidth, strip, left, tile, first, depth,
+                    first == 0);
+  }
+}
+
 template <class Kernel, class T> void multiply(const Problem &p, Team &team) {
   const aios_qmatrix &w = p.w;
   const typename Kernel::Left left(p.workspace, p.m, w.cols);
@@ -72,13 +87,7 @@ template <class Kernel, class T> void multiply(const Problem &p, Team &team) {
     float *sums = reinterpret_cast<float *>(&strip + 1);
     const int64_t row = task % strips * Kernel::kWidth, count = min64(Kernel::kWidth, w.rows - row);
     const int64_t begin = task / strips * share, end = min64(begin + share, tiles);
-    for (int64_t first = 0; first < left.cols; first += Kernel::kStretch) {
-      const int64_t depth = min64(Kernel::kStretch, left.cols - first);
-      strip.fill(w, row, count, first, depth);
-      for (int64_t tile = begin; tile < end; tile++)
-        multiply_tile(sums + (tile - begin) * Kernel::kRows * Kernel::kWidth, strip, left, tile, first, depth,
-                      first == 0);
-    }
+    multiply_strip<Kernel>(sums, strip, left, w, row, count, begin, end);
     const T *bias = p.bias == nullptr ? nullptr : static_cast<const T *>(p.bias) + row;
     for (int64_t i = begin * Kernel::kRows; i < min64(end * Kernel::kRows, p.m); i++)
       store_row(static_cast<T *>(p.c) + i * w.rows + row, sums + (i - begin * Kernel::kRows) * Kernel::kWidth, bias,
@@ -138,30 +147,34 @@ AIOS_INLINE void multiply_weights(float (&out)[Outputs][Rows], const aios_qmatri
   multiply_i4_rows(out, w, r, x);
 }
 
-template <int Outputs, int Rows, class Left, class T>
+template <class T> void store_output(const Problem &p, int64_t m, int64_t r, float value) {
+  const float bias = p.bias == nullptr ? 0.0f : to_float(static_cast<const T *>(p.bias)[r]);
+  store_one(static_cast<T *>(p.c) + m * p.w.rows + r, value + bias);
+}
+
+template <int Outputs, int Rows, class Left>
 AIOS_INLINE void store_outputs(const Problem &p, const Left &x, int64_t r) {
   float out[Outputs][Rows];
   multiply_weights(out, p.w, r, x);
-  for (int o = 0; o < Outputs; o++) {
-    const float bias = p.bias == nullptr ? 0.0f : to_float(static_cast<const T *>(p.bias)[r + o]);
+  for (int o = 0; o < Outputs; o++)
     for (int m = 0; m < Rows; m++)
-      store_one(static_cast<T *>(p.c) + m * p.w.rows + r + o, out[o][m] + bias);
-  }
+      p.floats ? store_output<float>(p, m, r + o, out[o][m]) : store_output<bf16>(p, m, r + o, out[o][m]);
 }
 
-template <int Rows, class Left, class T>
+/// Compiled once for both types of the activations, since the products take the compiler's time.
+template <int Rows, class Left>
 [[gnu::noinline]] void multiply_outputs(const Problem &p, const Left &x, int64_t begin, int64_t end) {
   int64_t r = begin;
   if constexpr (requires { Left::template kNearOutputs<Rows>; }) {
     constexpr int kNear = Left::template kNearOutputs<Rows>, kFar = Left::template kFarOutputs<Rows>;
     if (x.bytes(Rows) > kNearBytes)
       for (; r + kFar <= end; r += kFar)
-        store_outputs<kFar, Rows, Left, T>(p, x, r);
+        store_outputs<kFar, Rows>(p, x, r);
     for (; r + kNear <= end; r += kNear)
-      store_outputs<kNear, Rows, Left, T>(p, x, r);
+      store_outputs<kNear, Rows>(p, x, r);
   }
   for (; r < end; r++)
-    store_outputs<1, Rows, Left, T>(p, x, r);
+    store_outputs<1, Rows>(p, x, r);
 }
 
 template <class Left, class T> void multiply_few(const Problem &p, Team &team) {
@@ -176,10 +189,10 @@ template <class Left, class T> void multiply_few(const Problem &p, Team &team) {
     for (int64_t begin = task * share; begin < end; begin += step)
       for (int64_t m = 0; m < p.m; m += kGemvRows) {
         const int64_t rows = min64(kGemvRows, p.m - m);
-        const auto multiply_all = rows == 1   ? multiply_outputs<1, Left, T>
-                                  : rows == 2 ? multiply_outputs<2, Left, T>
-                                  : rows == 3 ? multiply_outputs<3, Left, T>
-                                              : multiply_outputs<4, Left, T>;
+        const auto multiply_all = rows == 1   ? multiply_outputs<1, Left>
+                                  : rows == 2 ? multiply_outputs<2, Left>
+                                  : rows == 3 ? multiply_outputs<3, Left>
+                                              : multiply_outputs<4, Left>;
         Problem part = p;
         part.c = static_cast<T *>(p.c) + m * p.w.rows;
         multiply_all(part, x.from(m), begin, min64(begin + step, end));
@@ -247,7 +260,7 @@ aios_status aios_qmatmul(aios_stream stream, void *c, const void *a, const aios_
     return fail(AIOS_STATUS_INVALID_ARGUMENT, "aios_qmatmul: c or a is null");
   if (const aios_status status = check_workspace("aios_qmatmul", workspace, workspace_bytes, workspace_bytes_of(*w, m)))
     return status;
-  const Problem problem{*w, c, a, bias, workspace, m};
+  const Problem problem{*w, c, a, bias, workspace, m, dtype == AIOS_DTYPE_F32};
   return with_type("aios_qmatmul", dtype, [&](auto element) {
     using T = decltype(element);
     if (prints_config())
