@@ -122,8 +122,9 @@ public sealed class RaceDetector
         Operation operation = Note("free", clock);
         lock (_gate)
         {
-            // The memory of a graph stays in use as long as the graph can be launched.
-            if (!IsGraphs(clock) && _blocks.Find(address) is { Freed: null } block && block.Start == address)
+            // The memory of a graph stays in use as long as the graph can be launched; what is not freed by then is freed later.
+            if (!IsGraphs(clock) && _blocks.Find(address) is { } block && block.Start == address
+                && (block.Freed is null || block.Graph is not null))
             {
                 var whole = new RangeAccess("", new StridedRange(address, block.End - block.Start), true);
                 Judge(RaceKind.FreedTooEarly, operation, whole, block.History);

@@ -317,6 +317,25 @@ public sealed record PlantedRace(string Name, RaceKind Kind, string? First, stri
 
             own!.Dispose();
         }),
+        new("memory of a graph freed after it under another stream", RaceKind.FreedTooEarly, "aios_cast", "free", (lab, correct) =>
+        {
+            DeviceMemory<float>? own = null;
+            Graph graph = Graph.Capture(lab.A, stream =>
+            {
+                own = lab.Device.Allocate<float>(N, stream);
+                lab.Fill(stream, own);
+            });
+            graph.Launch(lab.A);
+            lab.Order(lab.A, lab.B, true);
+            lab.Cast(lab.B, lab.Y, own!);
+            if (correct)
+            {
+                lab.B.Synchronize();
+            }
+
+            graph.Dispose();
+            own!.Dispose();
+        }),
         new("branches of a graph that nothing orders", RaceKind.Unordered, "aios_fill", "aios_cast", (lab, correct) =>
         {
             using Event begun = lab.Device.CreateEvent(), filled = lab.Device.CreateEvent(), read = lab.Device.CreateEvent();
