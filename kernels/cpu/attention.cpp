@@ -30,7 +30,7 @@ constexpr float kHeadroom = 24.0f;
 struct Upcoming {
   Ahead keys, values, queries, out;
 
-  __attribute__((always_inline)) void fetch() {
+  __attribute__((AIOS_ALWAYS_INLINE)) void fetch() {
     keys.fetch(8);
     values.fetch(8);
     queries.fetch(24);
@@ -47,9 +47,9 @@ struct Exponentials {
   float *sum, *greatest;
   Upcoming &upcoming;
 
-  template <int, int> __attribute__((always_inline)) void expect(int, int) const { upcoming.fetch(); }
+  template <int, int> __attribute__((AIOS_ALWAYS_INLINE)) void expect(int, int) const { upcoming.fetch(); }
   template <int Rows, int Vectors>
-  __attribute__((always_inline)) void take(VF (&score)[Rows][Vectors], int row, int col) const {
+  __attribute__((AIOS_ALWAYS_INLINE)) void take(VF (&score)[Rows][Vectors], int row, int col) const {
     hide(score, visible, key + row, query + col);
     float *p = to + row * kQueries + col;
 #pragma GCC unroll 16

@@ -39,9 +39,9 @@ struct Probabilities {
   int key, query;
   const float *lse;
 
-  template <int, int> __attribute__((always_inline)) void expect(int, int) const {}
+  template <int, int> __attribute__((AIOS_ALWAYS_INLINE)) void expect(int, int) const {}
   template <int Rows, int Vectors>
-  __attribute__((always_inline)) void take(VF (&score)[Rows][Vectors], int row, int col) const {
+  __attribute__((AIOS_ALWAYS_INLINE)) void take(VF (&score)[Rows][Vectors], int row, int col) const {
     hide(score, visible, key + row, query + col);
     float *p = to + row * kQueries + col;
 #pragma GCC unroll 16
@@ -60,9 +60,9 @@ struct ScoreGradients {
   const float *probabilities, *delta;
   float scale;
 
-  template <int, int> __attribute__((always_inline)) void expect(int, int) const {}
+  template <int, int> __attribute__((AIOS_ALWAYS_INLINE)) void expect(int, int) const {}
   template <int Rows, int Vectors>
-  __attribute__((always_inline)) void take(const VF (&dp)[Rows][Vectors], int row, int col) const {
+  __attribute__((AIOS_ALWAYS_INLINE)) void take(const VF (&dp)[Rows][Vectors], int row, int col) const {
 #pragma GCC unroll 16
     for (int j = 0; j < Vectors; j++) {
       const VF mean = load(delta + col + j * W, Full{});

@@ -85,7 +85,7 @@ struct AddTo {
   float *c;
   int64_t pitch;
 
-  template <int Rows, int Vectors> __attribute__((always_inline)) void expect(int row, int col) const {
+  template <int Rows, int Vectors> __attribute__((AIOS_ALWAYS_INLINE)) void expect(int row, int col) const {
 #pragma GCC unroll 32
     for (int i = 0; i < Rows; i++)
 #pragma GCC unroll 16
@@ -93,7 +93,7 @@ struct AddTo {
         __builtin_prefetch(c + (row + i) * pitch + col + j, 1);
   }
   template <int Rows, int Vectors>
-  __attribute__((always_inline)) void take(const VF (&sum)[Rows][Vectors], int row, int col) const {
+  __attribute__((AIOS_ALWAYS_INLINE)) void take(const VF (&sum)[Rows][Vectors], int row, int col) const {
 #pragma GCC unroll 32
     for (int i = 0; i < Rows; i++)
 #pragma GCC unroll 16

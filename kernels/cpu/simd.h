@@ -20,7 +20,13 @@
 #include <cstring>
 #include <utility>
 
-#define AIOS_INLINE static inline __attribute__((always_inline))
+// A kernel is one function. Not so for sanitizers: their checks in every copy of its parts take the compiler minutes.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define AIOS_ALWAYS_INLINE
+#else
+#define AIOS_ALWAYS_INLINE always_inline
+#endif
+#define AIOS_INLINE static inline __attribute__((AIOS_ALWAYS_INLINE))
 
 namespace aios::AIOS_ISA {
 

@@ -1,4 +1,6 @@
 // aios_swiglu, aios_dropout, aios_rope and aios_cast.
+#include <algorithm>
+
 #include "kernel_test.h"
 
 using namespace kernel_test;
@@ -166,21 +168,18 @@ TEST(Cast, RoundsToTheNearestAndTiesToEven) {
   const int64_t n = static_cast<int64_t>(list.size());
   Buffer<float> a(n);
   std::memcpy(a.data(), list.data(), a.bytes());
+  std::vector<double> values; // of the codes from 0 on; that of infinity is what the next number would be
+  for (uint16_t code = 0; code <= 0x7c00; code++)
+    values.push_back(code == 0x7c00 ? 65536.0 : half_value(code));
   Buffer<uint16_t> half(n), brain(n);
   s.run(aios_cast(s, half.data(), a.data(), n, AIOS_DTYPE_F16, AIOS_DTYPE_F32));
   s.run(aios_cast(s, brain.data(), a.data(), n, AIOS_DTYPE_BF16, AIOS_DTYPE_F32));
   for (int64_t i = 0; i < n; i++) {
     EXPECT_EQ(brain[i], Bf16(static_cast<double>(a[i])).bits);
-    uint16_t nearest = 0;
-    double best = INFINITY;
-    for (uint16_t h = 0; h <= 0x7c00; h++) {
-      const double gap = std::fabs((h == 0x7c00 ? 65536.0 : half_value(h)) - static_cast<double>(a[i]));
-      if (gap < best || (gap == best && h % 2 == 0)) {
-        best = gap;
-        nearest = h;
-      }
-    }
-    EXPECT_EQ(half[i], a[i] >= 65520.0f ? 0x7c00 : nearest) << a[i];
+    const double x = std::min(static_cast<double>(a[i]), values.back());
+    const auto above = std::lower_bound(values.begin(), values.end(), x) - values.begin(), below = above - (above > 0);
+    const double up = values[above] - x, down = x - values[below];
+    EXPECT_EQ(half[i], up < down || (up == down && above % 2 == 0) ? above : below) << a[i];
     if (testing::Test::HasFailure())
       return;
   }

@@ -115,7 +115,7 @@ public:
   /// Lines of the region, when rows start anywhere in a line.
   int64_t lines() const { return rows_ * (bytes_ / 64 + 1); }
 
-  __attribute__((always_inline)) void fetch(int64_t count) {
+  __attribute__((AIOS_ALWAYS_INLINE)) void fetch(int64_t count) {
     for (; count > 0 && rows_ > 0; count--) {
       __builtin_prefetch(line_, 0, 2);
       line_ += 64;
@@ -150,7 +150,7 @@ constexpr int64_t kBurst = 16;
 /// How far ahead, in words, a packed panel of A is fetched: about 400 cycles of a tile, the latency of L3.
 constexpr int kFetchAhead = 32 * kTileRows;
 struct FetchLeft {
-  template <class A, class B> __attribute__((always_inline)) void step(const A *a, const B *) const {
+  template <class A, class B> __attribute__((AIOS_ALWAYS_INLINE)) void step(const A *a, const B *) const {
     __builtin_prefetch(a + kFetchAhead);
   }
 };

@@ -169,7 +169,7 @@ template <aios_dtype Dtype, int Bits> struct Codes<K45<Dtype, Bits>> : PlainPlac
   template <int Q, int A> static void unpack(const uint8_t *p, VU (&x)[2]) {
     constexpr auto block = [](int i) { return group_at(Q, A, i) / 8 * Format::kBytes; };
     constexpr auto halves = [block](int i) { return block(i) + group_at(Q, A, i) % 8 / 2 * 32; };
-    unrolled<2>([&](auto j) __attribute__((always_inline)) {
+    unrolled<2>([&](auto j) __attribute__((AIOS_ALWAYS_INLINE)) {
       const VU both = segments(p + Format::kCodesAt + 16 * j, halves);
       x[j] = shift_segments(both, [](int i) { return group_at(Q, A, i) % 2 * -4; }) & 0x0f0f0f0fu;
       if constexpr (Format::kFifth) {
@@ -181,7 +181,7 @@ template <aios_dtype Dtype, int Bits> struct Codes<K45<Dtype, Bits>> : PlainPlac
 
   template <int Q> static void scales(const uint8_t *p, VF &s, VF &m) {
     // Scales 0-3, minima 0-3, scales 4-7, minima 4-7 of a block.
-    const auto unpacked = [](const uint8_t *block) __attribute__((always_inline)) {
+    const auto unpacked = [](const uint8_t *block) __attribute__((AIOS_ALWAYS_INLINE)) {
       const auto x = load_as<U4>(block + Format::kScalesAt - 4); // words 1 to 3 are the twelve bytes
       const U4 low = __builtin_shufflevector(x, x, 1, 2, 3, 3) >> U4{0, 0, 0, 4};
       const U4 upper = __builtin_shufflevector(x, x, 1, 2, 1, 2) >> 2;

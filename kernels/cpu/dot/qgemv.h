@@ -76,10 +76,10 @@ template <class Format, int Rows>
 AIOS_INLINE void multiply_step(VF (&sum)[Rows], VF (&rest)[Rows], const uint8_t *p, const GemvActivations<Format> &x,
                                int64_t quad) {
   constexpr int kParts = GemvActivations<Format>::kParts;
-  unrolled<kStep<Format> / W>([&](auto q) __attribute__((always_inline)) {
+  unrolled<kStep<Format> / W>([&](auto q) __attribute__((AIOS_ALWAYS_INLINE)) {
     VI products[Rows][4] = {};
     const uint8_t *codes = x.codes + (quad + q) * 4 * kParts * 4 * W;
-    unrolled<4>([&](auto a) __attribute__((always_inline)) {
+    unrolled<4>([&](auto a) __attribute__((AIOS_ALWAYS_INLINE)) {
       VU w[kParts];
       Codes<Format>::template unpack<q, a>(p, w);
 #pragma GCC unroll 4

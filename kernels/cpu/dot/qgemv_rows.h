@@ -72,7 +72,7 @@ AIOS_INLINE void multiply_i8_row(float (&out)[Rows], const uint8_t *row, float s
     out[m] = 0.0f;
   for (int64_t s = 0; s < x.stretches(); s++) {
     VI sum[Rows][2] = {};
-    const auto step = [&](const uint8_t *p, int64_t at, int part) __attribute__((always_inline)) {
+    const auto step = [&](const uint8_t *p, int64_t at, int part) __attribute__((AIOS_ALWAYS_INLINE)) {
       const VU w = load_as<VU>(p) ^ 0x80808080u;
       for (int m = 0; m < Rows; m++)
         sum[m][part] = dot_bytes(sum[m][part], w, load_as<VU>(x.codes + m * x.cols + at));
@@ -204,7 +204,7 @@ template <class Float> AIOS_INLINE void float8_values(VU codes, VF (&x)[4]) {
   // The product moves the exponent's bias, which makes subnormal numbers right too.
   constexpr int kDown = 1 + Float::kMantissa; // how far the exponent is shorter than that of binary32
   const VF bias = set1(float_of(static_cast<uint32_t>(254 - Float::kBias) << 23));
-  unrolled<4>([&](auto j) __attribute__((always_inline)) {
+  unrolled<4>([&](auto j) __attribute__((AIOS_ALWAYS_INLINE)) {
     const VU magnitude = (VU)((VI)(codes << (24 - 8 * j)) >> kDown) & (0x80000000u | 0x7fu << (24 - kDown));
     x[j] = (VF)magnitude * bias;
   });
@@ -257,7 +257,7 @@ AIOS_INLINE void multiply_f8_rows(float (&out)[Outputs][Rows], const uint8_t *ro
   constexpr int kChains = FloatRows<true>::kChains<Rows>;
   VF sum[Outputs][Rows][kChains] = {};
   Bytes most[Outputs] = {};
-  const auto step = [&](int o, VU codes, int64_t at) __attribute__((always_inline)) {
+  const auto step = [&](int o, VU codes, int64_t at) __attribute__((AIOS_ALWAYS_INLINE)) {
     if constexpr (kFloat8Special<Float> < 0x80) {
       const Bytes magnitude = (Bytes)codes + (Bytes)codes;
       most[o] = magnitude > most[o] ? magnitude : most[o];
@@ -275,17 +275,17 @@ AIOS_INLINE void multiply_f8_rows(float (&out)[Outputs][Rows], const uint8_t *ro
   const uint8_t *ahead = row + fetch_distance<Outputs>(k);
   int64_t at = 0;
   for (; at + 4 * W <= k; at += 4 * W)
-    unrolled<Outputs>([&](auto o) __attribute__((always_inline)) {
+    unrolled<Outputs>([&](auto o) __attribute__((AIOS_ALWAYS_INLINE)) {
       __builtin_prefetch(ahead + Outputs * at + 4 * W * o);
       step(o, load_as<VU>(row + o * k + at), at);
     });
   if (at < k)
-    unrolled<Outputs>([&](auto o) __attribute__((always_inline)) {
+    unrolled<Outputs>([&](auto o) __attribute__((AIOS_ALWAYS_INLINE)) {
       uint8_t last[4 * W] = {};
       memcpy(last, row + o * k + at, static_cast<size_t>(k - at));
       step(o, load_as<VU>(last), at);
     });
-  unrolled<Outputs>([&](auto o) __attribute__((always_inline)) {
+  unrolled<Outputs>([&](auto o) __attribute__((AIOS_ALWAYS_INLINE)) {
 #pragma GCC unroll 4
     for (int m = 0; m < Rows; m++) {
       out[o][m] = reduce_chains(sum[o][m]) * (scales[o] * kFloat8Factor<Float>);
@@ -335,11 +335,11 @@ AIOS_INLINE void multiply_i4_pieces(float (&out)[Outputs][Rows], const aios_qmat
   const uint8_t *zeros = w.zeros == nullptr ? nullptr : static_cast<const uint8_t *>(w.zeros) + r * groups;
   constexpr int kChains = FloatRows<false>::kChains<Rows>;
   VF sum[Outputs][Rows][kChains] = {};
-  const auto table_of = [&](int o, int64_t g) __attribute__((always_inline)) {
+  const auto table_of = [&](int o, int64_t g) __attribute__((AIOS_ALWAYS_INLINE)) {
     return GroupTable(half_at(scales + 2 * (o * groups + g)),
                       zeros == nullptr ? 8.0f : static_cast<float>(zeros[o * groups + g]));
   };
-  const auto piece = [&](int o, const GroupTable &table, int64_t i, int part) __attribute__((always_inline)) {
+  const auto piece = [&](int o, const GroupTable &table, int64_t i, int part) __attribute__((AIOS_ALWAYS_INLINE)) {
     for (int j = 0; j < 16; j += W) {
       const VU codes = load_bytes(row + (o * pieces + i) * 16 + j, Full{});
       const VF low = table[codes], high = table[codes >> 4];
@@ -355,18 +355,18 @@ AIOS_INLINE void multiply_i4_pieces(float (&out)[Outputs][Rows], const aios_qmat
   const int64_t ahead = fetch_distance<Outputs>(16 * pieces);
   int64_t i = 0, g = 0, left = length;
   for (; i + Pieces <= pieces; i += Pieces) {
-    unrolled<Outputs>([&](auto o) __attribute__((always_inline)) {
+    unrolled<Outputs>([&](auto o) __attribute__((AIOS_ALWAYS_INLINE)) {
       const GroupTable table = table_of(o, g);
       __builtin_prefetch(row + (Outputs * i + o * Pieces) * 16 + ahead);
-      unrolled<Pieces>([&](auto j) __attribute__((always_inline)) { piece(o, table, i + j, j % 2 * 2); });
+      unrolled<Pieces>([&](auto j) __attribute__((AIOS_ALWAYS_INLINE)) { piece(o, table, i + j, j % 2 * 2); });
     });
     left -= Pieces;
     g += left == 0;
     left = left == 0 ? length : left;
   }
   for (; i < pieces; i++)
-    unrolled<Outputs>([&](auto o) __attribute__((always_inline)) { piece(o, table_of(o, g), i, 0); });
-  unrolled<Outputs>([&](auto o) __attribute__((always_inline)) {
+    unrolled<Outputs>([&](auto o) __attribute__((AIOS_ALWAYS_INLINE)) { piece(o, table_of(o, g), i, 0); });
+  unrolled<Outputs>([&](auto o) __attribute__((AIOS_ALWAYS_INLINE)) {
 #pragma GCC unroll 4
     for (int m = 0; m < Rows; m++)
       out[o][m] = reduce_chains(sum[o][m]);

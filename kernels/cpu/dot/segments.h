@@ -22,7 +22,7 @@ template <class V> AIOS_INLINE V load_as(const void *p) {
 
 /// Calls f with the constants 0 .. N - 1, so that what depends on them is settled at compile time.
 template <int N, class F> AIOS_INLINE void unrolled(const F &f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((AIOS_ALWAYS_INLINE)) {
     (f(std::integral_constant<int, I>{}), ...);
   }
   (std::make_integer_sequence<int, N>{});
@@ -36,7 +36,7 @@ constexpr int group_of_lane(int lane) {
 /// Segment i is the 16 bytes at p + offset(i); the offsets are constants, and repeated or neighbouring ones cost less.
 template <class F> AIOS_INLINE VU segments(const uint8_t *p, F offset) {
 #if defined(__AVX512F__)
-  const auto at = [&](int i) __attribute__((always_inline)) {
+  const auto at = [&](int i) __attribute__((AIOS_ALWAYS_INLINE)) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i *>(p + offset(i)));
   };
   constexpr int o0 = offset(0), o1 = offset(1), o2 = offset(2), o3 = offset(3);
@@ -214,7 +214,7 @@ template <int Stride, int At> AIOS_INLINE VF spread_halves(const uint8_t *p) {
     return result;
   };
   __m512i words = _mm512_setzero_si512();
-  unrolled<(kVectors + 1) / 2>([&](auto pair) __attribute__((always_inline)) {
+  unrolled<(kVectors + 1) / 2>([&](auto pair) __attribute__((AIOS_ALWAYS_INLINE)) {
     static constexpr Pick kPick = pick(pair);
     const auto first = load_as<__m512i>(p + start(2 * pair));
     const auto second = load_as<__m512i>(p + start(2 * pair + 1 < kVectors ? 2 * pair + 1 : 2 * pair));

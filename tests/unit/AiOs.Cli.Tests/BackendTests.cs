@@ -17,7 +17,7 @@ public sealed class BackendTests
     public void A_simulated_run_has_the_losses_of_the_cpu_at_every_step(string options, double bound)
     {
         using TemporaryDirectory directory = new();
-        File.WriteAllText(directory.File("text.txt"), string.Join(' ', Enumerable.Range(0, 600).Select(i => i * i))); // little to validate on
+        WriteText(directory);
         double[] cpu = Losses(directory, "cpu", options), simulated = Losses(directory, "cuda-sim", options);
         Assert.Equal(Steps, cpu.Length);
         Assert.Equal(Steps, simulated.Length);
@@ -59,10 +59,15 @@ public sealed class BackendTests
         Assert.Contains(events, e => Text(e, "ph") == "C");
     }
 
+    /// <summary>A text of which little is left to validate on: that takes the simulator longer than the steps.</summary>
+    private static void WriteText(TemporaryDirectory directory) =>
+        File.WriteAllText(directory.File("text.txt"), string.Join(' ', Enumerable.Range(0, 600).Select(i => i * i)));
+
     private static JsonElement[] Timeline(TemporaryDirectory directory, Dictionary<string, string> environment, out string error)
     {
+        WriteText(directory);
         using CliProcess process = CliProcess.Start(
-            directory.Path, environment, [.. Tiny.Model, "--backend", "cuda-sim", "--steps", "3", "--trace", "trace.json"]);
+            directory.Path, environment, [.. Tiny.Model, "--backend", "cuda-sim", "--steps", "3", "--data", "text.txt", "--trace", "trace.json"]);
         error = process.Wait().Succeeded().Error;
         using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(directory.File("trace.json")));
         return [.. json.RootElement.Clone().GetProperty("traceEvents").EnumerateArray()];
